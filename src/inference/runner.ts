@@ -1,0 +1,79 @@
+import type { TensorType, Value } from '../protocol/tensor.ts'
+
+/** Who computed a result, as far as it decides the bits (trust.md: `class`); every field but `threads` must be equal for bit-equal results. */
+export interface NumericsClass {
+  /** ONNX Runtime's execution provider, `cpu`. */
+  readonly ep: string
+  /** onnxruntime-node's version. */
+  readonly ort: string
+  /** `x64`, `arm64`. */
+  readonly arch: string
+  /** Widest instruction set that ORT uses here: `avx512`, `avx2`, `neon`, … */
+  readonly isa: string
+  /** Graph optimization level. */
+  readonly opt: string
+  /** Accelerator model, `cpu` when none. */
+  readonly device: string
+  readonly threads: number
+}
+
+/** What a worker needs to know of a model. */
+export interface RunnableModel {
+  readonly cid: string
+  /** A plain ONNX model or a pipeline. */
+  readonly task: 'tensors' | 'ocr'
+  readonly folder: string
+  /** Paths in `folder`. */
+  readonly files: readonly string[]
+}
+
+export interface RunRequest {
+  readonly input: Value
+  /** Wall-clock limit of this run from now; the worker is killed when it is passed (`ERR_TIME_LIMIT`). */
+  readonly limitMs: number
+}
+
+export interface RunResult {
+  readonly output: Value
+  /** `valueDigest` of the output, computed in the worker. */
+  readonly digest: Uint8Array
+  /** From acceptance by the runner until the run began, microseconds. */
+  readonly queuedUs: number
+  readonly ranUs: number
+  /** Rows that ran together in one batch; 1 when alone. */
+  readonly together: number
+}
+
+/** Input and output names, types and dims as ONNX Runtime reports them; null where a dimension varies. */
+export interface ModelSignature {
+  readonly inputs: readonly { readonly name: string, readonly type: TensorType, readonly dims: readonly (number | string | null)[] }[]
+  readonly outputs: readonly { readonly name: string, readonly type: TensorType, readonly dims: readonly (number | string | null)[] }[]
+}
+
+/** One loaded model in its own process. */
+export interface Runner {
+  readonly model: RunnableModel
+  readonly numerics: NumericsClass
+  readonly signature: ModelSignature
+  /** The worker's process id; undefined while it is being replaced. */
+  readonly pid: number | undefined
+  /**
+   * Runs one task. Errors: `ERR_INVALID_INPUT` (names, types, shapes), `ERR_BAD_IMAGE`, `ERR_RUN_FAILED` (ORT said no),
+   * `ERR_TIME_LIMIT`, `ERR_MEMORY_LIMIT` and `ERR_WORKER_DIED` (retryable; a new worker is on its way), `ERR_ABORTED`.
+   * Aborting drops a waiting task, and kills the worker if the task runs already for longer than `killAfterAbortMs`.
+   */
+  run: (request: RunRequest, options?: { readonly signal?: AbortSignal }) => Promise<RunResult>
+  /** Kills the process at once; waiting tasks reject with `ERR_STOPPED`. Resolves when it is gone. */
+  stop: () => Promise<void>
+}
+
+export interface RunnerOptions {
+  /** ONNX Runtime's intra-op threads. @default 1 */
+  readonly threads?: number
+  /** Address space above which the worker dies alone, bytes; what Node reserves (about 1.8 GB) comes on top. @default 2 GiB */
+  readonly memoryLimitBytes?: number
+  /** Where worker sockets live; a fresh temporary folder unless given. */
+  readonly socketFolder?: string
+  /** Told when a worker died and was replaced, for logs. */
+  readonly onRestart?: (reason: string) => void
+}

@@ -1,0 +1,32 @@
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** Sizes beyond which a peer refuses, in bytes unless the name says otherwise. */
+export const LIMITS = {
+  /** A frame of the control stream: small, so that a heartbeat never waits. */
+  controlFrame: 16 * KIB,
+  /** The head of a bulk transfer (task and result descriptions). */
+  transferHead: 64 * KIB,
+  /** The payload of a bulk transfer: a photo or a large activation, not a weight file. */
+  transferPayload: 64 * MIB,
+  /** An announcement in its envelope, as gossiped. */
+  announcement: 512,
+  /** An offer, award or binding in its envelope. */
+  signedMessage: 4 * KIB,
+  /** A capacity record on the DHT. */
+  capacityRecord: 4 * KIB,
+  /** A signed model manifest. */
+  manifest: 256 * KIB,
+  /** One block of a model file, as fetched from a peer. */
+  block: 1 * MIB,
+  /** A receipt file. */
+  receiptFile: 64 * KIB,
+  /** Tensors of one task or result. */
+  tensors: 256,
+  /** Dimensions of one tensor. */
+  tensorRank: 32,
+  /** Bytes of a tensor's, file's or parameter's name. */
+  name: 256,
+  /** Seconds by which two honest clocks may differ. */
+  clockSkewSeconds: 120
+} as const

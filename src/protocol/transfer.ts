@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { bytes, bytesUpTo } from './announcement.ts'
+import { ERROR_CODES } from './errors.ts'
+import { LIMITS } from './limits.ts'
+import { TENSOR_TYPES, type TensorType } from './tensor.ts'
+
+const integer = z.int().nonnegative()
+const name = z.string().min(1).max(LIMITS.name)
+const parameters = z.record(name, z.union([integer, z.int(), z.string().max(4096), z.boolean(), bytesUpTo(4096), z.null()]))
+/** [name, type, dims, bytes in the payload]; payloads are the tensors' bytes one after another in this order. */
+const tensors = z.array(z.tuple([name, z.enum(Object.keys(TENSOR_TYPES) as [TensorType, ...TensorType[]]), z.array(integer).max(LIMITS.tensorRank), integer])).max(LIMITS.tensors)
+
+/**
+ * Heads of bulk transfers. A transfer is u32 head length, u32 payload length (big-endian), dag-cbor head, payload;
+ * one at a time on each bulk stream and direction.
+ */
+export const transferSchema = z.discriminatedUnion('type', [
+  /** Client to car: run this. */
+  z.strictObject({
+    type: z.literal('task'),
+    lease: bytes(32),
+    task: bytes(16),
+    attempt: integer.min(1),
+    /** 32 fresh random bytes that salt the digests of this attempt's input and output. */
+    salt: bytes(32),
+    /** sha256("motorpool/input/1" ‖ salt ‖ valueDigest); the car checks it before it runs. */
+    input: bytes(32),
+    /** Milliseconds left from receipt. */
+    deadlineMs: integer,
+    kind: name,
+    parameters,
+    tensors
+  }),
+  /** Car to client: the outputs, with what proves them. `proof` is absent when the receipt comes later. */
+  z.strictObject({
+    type: z.literal('result'),
+    lease: bytes(32),
+    task: bytes(16),
+    attempt: integer.min(1),
+    part: integer,
+    kind: name,
+    parameters,
+    tensors,
+    proof: z.strictObject({
+      /** Envelope of the flush, signed by the car account. */
+      flush: bytesUpTo(LIMITS.signedMessage),
+      /** dag-cbor of the leaf. */
+      leaf: bytesUpTo(LIMITS.signedMessage),
+      index: integer,
+      path: z.array(bytes(32)).max(32)
+    }).optional()
+  }),
+  /** Asks a holder for bytes by CID (a signed manifest or a block of a file). */
+  z.strictObject({ type: z.literal('want'), id: integer, cid: bytesUpTo(64) }),
+  z.strictObject({ type: z.literal('block'), id: integer, cid: bytesUpTo(64) }),
+  z.strictObject({ type: z.literal('missing'), id: integer, cid: bytesUpTo(64), code: z.enum(ERROR_CODES) })
+])
+export type TransferHead = z.infer<typeof transferSchema>
+export type TaskHead = Extract<TransferHead, { type: 'task' }>
+export type ResultHead = Extract<TransferHead, { type: 'result' }>
