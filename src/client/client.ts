@@ -1,0 +1,62 @@
+import type { AccountId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
+import type { MotorpoolError } from '../protocol/errors.ts'
+import type { ParameterValue, Tensor } from '../protocol/tensor.ts'
+
+/** A task's inputs by name; plain bytes stand for a uint8 tensor [length] (files such as images). */
+export type TaskInputs = Readonly<Record<string, Tensor | Uint8Array>>
+
+export interface RunOptions {
+  /** Ends the task with `ERR_ABORTED` and stops its work on the car. */
+  readonly signal?: AbortSignal
+  /** Ends the task with `ERR_DEADLINE` (or `ERR_NO_CAR`). @default 60000 */
+  readonly deadlineMs?: number
+  /** Integers, strings, booleans or bytes that go with the input and its digest. */
+  readonly parameters?: Readonly<Record<string, ParameterValue>>
+  /** Most to pay for a task, in 10⁻⁶ of `unit`. @default 0 (volunteers) */
+  readonly priceCeiling?: number
+  /** ISO 4217; `XXX` for volunteers. @default 'XXX' */
+  readonly unit?: string
+}
+
+export interface TaskResult {
+  readonly task: TaskId
+  readonly model: ModelCid
+  /** The attempt that counted; more than 1 when the task was moved. */
+  readonly attempt: number
+  readonly outputs: Readonly<Record<string, Tensor>>
+  readonly car: PeerId
+  readonly carAccount: AccountId
+  /** A receipt file with its opening (the salt); `motorpool verify` reads it offline. */
+  readonly receipt: Uint8Array
+  /** Until its block is checked (trust.md). */
+  readonly provisional: boolean
+  /** Milliseconds from submission, and what the car declares of it. */
+  readonly times: { readonly totalMs: number, readonly queuedUs: number, readonly ranUs: number }
+}
+
+/** One task of a job; `key` is the caller's own name for it, unique in the job. */
+export interface JobTask { readonly key: string, readonly inputs: TaskInputs, readonly parameters?: RunOptions['parameters'] }
+
+export interface Job extends Omit<RunOptions, 'parameters'> {
+  /** A model's name or CID. */
+  readonly model: string
+  /** Read as cars have room, so a generator may produce them late. */
+  readonly tasks: Iterable<JobTask> | AsyncIterable<JobTask>
+  /** Hears of every step, for progress bars and logs. */
+  readonly onEvent?: (event: ClientEvent) => void
+}
+
+/** How a job's task ended; each key ends exactly once. */
+export type JobOutcome =
+  | { readonly key: string, readonly status: 'done', readonly result: TaskResult }
+  | { readonly key: string, readonly status: 'failed', readonly error: MotorpoolError }
+
+/** What a client tells of its work as it goes. */
+export type ClientEvent =
+  | { readonly type: 'announced', readonly round: number, readonly recipients: number }
+  | { readonly type: 'offered', readonly car: PeerId }
+  | { readonly type: 'lease-opened', readonly car: PeerId, readonly slots: number }
+  | { readonly type: 'lease-closed', readonly car: PeerId, readonly reason: 'lost' | 'leaving' | 'released' | 'refused' | 'idle' | 'stopped' }
+  | { readonly type: 'assigned', readonly key: string, readonly task: TaskId, readonly attempt: number, readonly car: PeerId }
+  | { readonly type: 'moved', readonly key: string, readonly task: TaskId, readonly from: PeerId, readonly reason: string }
+  | { readonly type: 'dropped-late', readonly task: TaskId, readonly attempt: number, readonly car: PeerId }
