@@ -26,7 +26,7 @@ export interface PeerStatus {
   readonly connections: number
   readonly links: number
   readonly car: ReturnType<Car['status']> | null
-  readonly client: { readonly submitted: number, readonly done: number, readonly failed: number, readonly moved: number, readonly droppedLate: number }
+  readonly client: { readonly submitted: number; readonly done: number; readonly failed: number; readonly moved: number; readonly droppedLate: number }
 }
 
 /** A member of the mesh; see the README for eight lines that use it. */

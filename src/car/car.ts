@@ -9,7 +9,13 @@ export interface CarOptions {
   /** Names or CIDs of models in the store to load when it joins. @default every allowed one in the store */
   readonly models?: readonly string[]
   /** Per task, item and 1,000 tokens, in 10⁻⁶ of `unit`. @default 0 XXX (a volunteer) */
-  readonly price?: { readonly perTask?: number, readonly perItem?: number, readonly per1kTokensIn?: number, readonly per1kTokensOut?: number, readonly unit?: string }
+  readonly price?: {
+    readonly perTask?: number
+    readonly perItem?: number
+    readonly per1kTokensIn?: number
+    readonly per1kTokensOut?: number
+    readonly unit?: string
+  }
   /** Whether the vehicle is parked and fit at the start; a parked car joins at once. @default true */
   readonly parked?: boolean
   /** Address space that a worker may take, bytes. @default 2 GiB */
@@ -20,15 +26,15 @@ export interface CarOptions {
 
 export type CarEvent =
   | { readonly type: 'joined' }
-  | { readonly type: 'left', readonly reason: string }
+  | { readonly type: 'left'; readonly reason: string }
   | { readonly type: 'announcement-heard' }
-  | { readonly type: 'offered', readonly client: PeerId }
-  | { readonly type: 'granted', readonly client: PeerId, readonly slots: number }
-  | { readonly type: 'refused', readonly client: PeerId, readonly reason: string }
-  | { readonly type: 'done', readonly client: PeerId, readonly ranUs: number }
-  | { readonly type: 'failed', readonly client: PeerId, readonly reason: string }
-  | { readonly type: 'handed-back', readonly client: PeerId }
-  | { readonly type: 'worker-restarted', readonly model: ModelCid, readonly reason: string }
+  | { readonly type: 'offered'; readonly client: PeerId }
+  | { readonly type: 'granted'; readonly client: PeerId; readonly slots: number }
+  | { readonly type: 'refused'; readonly client: PeerId; readonly reason: string }
+  | { readonly type: 'done'; readonly client: PeerId; readonly ranUs: number }
+  | { readonly type: 'failed'; readonly client: PeerId; readonly reason: string }
+  | { readonly type: 'handed-back'; readonly client: PeerId }
+  | { readonly type: 'worker-restarted'; readonly model: ModelCid; readonly reason: string }
 
 /** `parked`: admits work. `leaving`: finishes what fits. `away`: not on the mesh. */
 export type CarState = 'parked' | 'leaving' | 'away'
@@ -43,7 +49,7 @@ export interface CarStatus {
   readonly handedBack: number
   /** Announcements heard since it joined. */
   readonly heard: number
-  readonly models: readonly { readonly cid: ModelCid, readonly name: string, readonly medianRunUs: number | null, readonly workerPid: number | null }[]
+  readonly models: readonly { readonly cid: ModelCid; readonly name: string; readonly medianRunUs: number | null; readonly workerPid: number | null }[]
 }
 
 export interface Car {
@@ -52,7 +58,7 @@ export interface Car {
    * The vehicle is needed: admits nothing more, tells every client `leaving`, finishes what fits in `secondsLeft`,
    * hands the rest back, stops the workers and leaves the mesh. Resolves when the workers are gone.
    */
-  depart: (departure: { readonly reason: string, readonly secondsLeft?: number }) => Promise<void>
+  depart: (departure: { readonly reason: string; readonly secondsLeft?: number }) => Promise<void>
   /** The vehicle is parked and fit again: joins with a fresh peer key. */
   park: () => Promise<void>
 }

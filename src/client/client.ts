@@ -1,5 +1,5 @@
-import type { AccountId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { MotorpoolError } from '../protocol/errors.ts'
+import type { AccountId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { ParameterValue, Tensor } from '../protocol/tensor.ts'
 
 /** A task's inputs by name; plain bytes stand for a uint8 tensor [length] (files such as images). */
@@ -31,11 +31,15 @@ export interface TaskResult {
   /** Until its block is checked (trust.md). */
   readonly provisional: boolean
   /** Milliseconds from submission, and what the car declares of it. */
-  readonly times: { readonly totalMs: number, readonly queuedUs: number, readonly ranUs: number }
+  readonly times: { readonly totalMs: number; readonly queuedUs: number; readonly ranUs: number }
 }
 
 /** One task of a job; `key` is the caller's own name for it, unique in the job. */
-export interface JobTask { readonly key: string, readonly inputs: TaskInputs, readonly parameters?: RunOptions['parameters'] }
+export interface JobTask {
+  readonly key: string
+  readonly inputs: TaskInputs
+  readonly parameters?: RunOptions['parameters']
+}
 
 export interface Job extends Omit<RunOptions, 'parameters'> {
   /** A model's name or CID. */
@@ -48,15 +52,15 @@ export interface Job extends Omit<RunOptions, 'parameters'> {
 
 /** How a job's task ended; each key ends exactly once. */
 export type JobOutcome =
-  | { readonly key: string, readonly status: 'done', readonly result: TaskResult }
-  | { readonly key: string, readonly status: 'failed', readonly error: MotorpoolError }
+  | { readonly key: string; readonly status: 'done'; readonly result: TaskResult }
+  | { readonly key: string; readonly status: 'failed'; readonly error: MotorpoolError }
 
 /** What a client tells of its work as it goes. */
 export type ClientEvent =
-  | { readonly type: 'announced', readonly round: number, readonly recipients: number }
-  | { readonly type: 'offered', readonly car: PeerId }
-  | { readonly type: 'lease-opened', readonly car: PeerId, readonly slots: number }
-  | { readonly type: 'lease-closed', readonly car: PeerId, readonly reason: 'lost' | 'leaving' | 'released' | 'refused' | 'idle' | 'stopped' }
-  | { readonly type: 'assigned', readonly key: string, readonly task: TaskId, readonly attempt: number, readonly car: PeerId }
-  | { readonly type: 'moved', readonly key: string, readonly task: TaskId, readonly from: PeerId, readonly reason: string }
-  | { readonly type: 'dropped-late', readonly task: TaskId, readonly attempt: number, readonly car: PeerId }
+  | { readonly type: 'announced'; readonly round: number; readonly recipients: number }
+  | { readonly type: 'offered'; readonly car: PeerId }
+  | { readonly type: 'lease-opened'; readonly car: PeerId; readonly slots: number }
+  | { readonly type: 'lease-closed'; readonly car: PeerId; readonly reason: 'lost' | 'leaving' | 'released' | 'refused' | 'idle' | 'stopped' }
+  | { readonly type: 'assigned'; readonly key: string; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }
+  | { readonly type: 'moved'; readonly key: string; readonly task: TaskId; readonly from: PeerId; readonly reason: string }
+  | { readonly type: 'dropped-late'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }

@@ -46,8 +46,8 @@ export interface RunResult {
 
 /** Input and output names, types and dims as ONNX Runtime reports them; null where a dimension varies. */
 export interface ModelSignature {
-  readonly inputs: readonly { readonly name: string, readonly type: TensorType, readonly dims: readonly (number | string | null)[] }[]
-  readonly outputs: readonly { readonly name: string, readonly type: TensorType, readonly dims: readonly (number | string | null)[] }[]
+  readonly inputs: readonly { readonly name: string; readonly type: TensorType; readonly dims: readonly (number | string | null)[] }[]
+  readonly outputs: readonly { readonly name: string; readonly type: TensorType; readonly dims: readonly (number | string | null)[] }[]
 }
 
 /** One loaded model in its own process. */

@@ -3,10 +3,15 @@ import type { PeerId } from '../protocol/ids.ts'
 import type { Signer } from '../protocol/signer.ts'
 import type { TransferHead } from '../protocol/transfer.ts'
 
-export interface SignalOption { readonly signal?: AbortSignal }
+export interface SignalOption {
+  readonly signal?: AbortSignal
+}
 
 /** A peer found on the DHT, with the addresses known for it. */
-export interface FoundPeer { readonly peer: PeerId, readonly addresses: readonly string[] }
+export interface FoundPeer {
+  readonly peer: PeerId
+  readonly addresses: readonly string[]
+}
 
 /**
  * A transfer as it arrives. Read it by iterating (back-pressure reaches the sender) or whole with `all()`;
@@ -40,7 +45,11 @@ export interface Link {
   /** Sends a control frame; throws `ERR_LINK_CLOSED` on a closed link and `ERR_TOO_LARGE` above `LIMITS.controlFrame`. */
   send: (message: ControlMessage) => void
   /** Sends a transfer over an idle bulk stream (opens one, up to a few, else waits for its turn); resolves when the payload has been handed to the connection. Payload parts may come from an async iterable; `byteLength` is then required. */
-  transfer: (head: TransferHead, payload: readonly Uint8Array[] | { byteLength: number, parts: AsyncIterable<Uint8Array> }, options?: SignalOption) => Promise<void>
+  transfer: (
+    head: TransferHead,
+    payload: readonly Uint8Array[] | { byteLength: number; parts: AsyncIterable<Uint8Array> },
+    options?: SignalOption
+  ) => Promise<void>
   /** Milliseconds since any byte arrived (control or bulk). */
   silenceMs: () => number
   /** The 99th percentile of gaps between arrivals while beats were due, ms. */

@@ -26,7 +26,10 @@ export const manifestSchema = z.strictObject({
   version: integer.min(1),
   task: z.enum(MODEL_TASKS),
   /** Paths are relative, forward slashes, no `..`; content addressed by sha256 of the whole file. */
-  files: z.array(z.strictObject({ path: text.min(1), sha256: bytes(32), size: integer })).min(1).max(256),
+  files: z
+    .array(z.strictObject({ path: text.min(1), sha256: bytes(32), size: integer }))
+    .min(1)
+    .max(256),
   inputs: z.array(tensorSpecificationSchema).max(LIMITS.tensors),
   outputs: z.array(tensorSpecificationSchema).max(LIMITS.tensors),
   /** How far honest results may differ across numerics classes, in millionths. */

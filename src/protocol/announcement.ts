@@ -7,7 +7,13 @@ export const bytesUpTo = (most: number) => z.instanceof(Uint8Array).refine(value
 /** Carried unread, so that later versions can add to a signed object. */
 export const extension = z.record(z.string().max(64), z.unknown()).optional()
 /** Money per unit of work, in 10⁻⁶ of `unit`. */
-export const price = z.strictObject({ perTask: integer, perItem: integer, per1kTokensIn: integer, per1kTokensOut: integer, unit: z.string().regex(/^[A-Z]{3}$/) })
+export const price = z.strictObject({
+  perTask: integer,
+  perItem: integer,
+  per1kTokensIn: integer,
+  per1kTokensOut: integer,
+  unit: z.string().regex(/^[A-Z]{3}$/)
+})
 
 /** The notice of a task or job, gossiped on its shard topic. Payload type `motorpool/announcement/1`, signed by the client's peer key. */
 export const announcementSchema = z.strictObject({
@@ -49,7 +55,20 @@ export const capacitySchema = z.strictObject({
   v: z.literal(1),
   peer: bytesUpTo(64),
   /** One of ≤ 12 hardware classes, so that it names no single car. */
-  hardware: z.enum(['cpu-2', 'cpu-4', 'cpu-8', 'cpu-16', 'gpu-small', 'gpu-medium', 'gpu-large', 'npu-small', 'npu-medium', 'npu-large', 'soc-automotive', 'other']),
+  hardware: z.enum([
+    'cpu-2',
+    'cpu-4',
+    'cpu-8',
+    'cpu-16',
+    'gpu-small',
+    'gpu-medium',
+    'gpu-large',
+    'npu-small',
+    'npu-medium',
+    'npu-large',
+    'soc-automotive',
+    'other'
+  ]),
   accelerator: z.enum(['none', 'gpu', 'npu']),
   slots: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]),
   /** CID bytes of the models that it may run now. */

@@ -78,7 +78,19 @@ export const controlSchema = z.discriminatedUnion('type', [
     nonce: bytes(32).optional(),
     capacity: bytesUpTo(LIMITS.capacityRecord).optional(),
     /** [model CID bytes, shard prefix such as `` or `01`, cars it counts in that shard] */
-    shards: z.array(z.tuple([bytesUpTo(64), z.string().regex(/^[01]*$/).max(32), integer])).max(32).optional(),
+    shards: z
+      .array(
+        z.tuple([
+          bytesUpTo(64),
+          z
+            .string()
+            .regex(/^[01]*$/)
+            .max(32),
+          integer
+        ])
+      )
+      .max(32)
+      .optional(),
     ext: extension
   }),
   /** Sign of life. `sent` is the sender's own clock in ms, `echo` the last `sent` of the other side plus the ms since, for the round trip. */
@@ -92,7 +104,15 @@ export const controlSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('busy'), lease: bytes(32), code: refusalCode, retryAfterMs: integer }),
   z.strictObject({ type: z.literal('cancel'), lease: bytes(32), task: bytes(16), attempt: integer }),
   /** A task ends without result. `retryable`: another car may do it. */
-  z.strictObject({ type: z.literal('failed'), lease: bytes(32), task: bytes(16), attempt: integer, code: refusalCode, message: z.string().max(1024), retryable: z.boolean() }),
+  z.strictObject({
+    type: z.literal('failed'),
+    lease: bytes(32),
+    task: bytes(16),
+    attempt: integer,
+    code: refusalCode,
+    message: z.string().max(1024),
+    retryable: z.boolean()
+  }),
   /** The vehicle departs: what cannot end in `secondsLeft` is to be moved now. */
   z.strictObject({ type: z.literal('leaving'), secondsLeft: integer, reason: z.string().max(128) }),
   /** Either side ends a lease. */

@@ -51,7 +51,7 @@ export class MotorpoolError extends Error {
   readonly code: ErrorCode
   readonly retryable: boolean
 
-  constructor (code: ErrorCode, message: string, options: { cause?: unknown, retryable?: boolean } = {}) {
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; retryable?: boolean } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? false
@@ -59,17 +59,17 @@ export class MotorpoolError extends Error {
 }
 
 /** Whether `error` is a Motorpool error, with this code when one is given. */
-export function isMotorpoolError (error: unknown, code?: ErrorCode): error is MotorpoolError {
+export function isMotorpoolError(error: unknown, code?: ErrorCode): error is MotorpoolError {
   return error instanceof MotorpoolError && (code === undefined || error.code === code)
 }
 
 /** Throws the reason of an aborted signal as `ERR_ABORTED`, unless it is a Motorpool error already. */
-export function throwIfAborted (signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw abortError(signal)
 }
 
 /** The error that an aborted signal stands for. */
-export function abortError (signal: AbortSignal): MotorpoolError {
+export function abortError(signal: AbortSignal): MotorpoolError {
   if (isMotorpoolError(signal.reason)) return signal.reason
   return new MotorpoolError('ERR_ABORTED', 'the caller aborted; submit again to run it', { cause: signal.reason })
 }

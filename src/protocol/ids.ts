@@ -14,16 +14,16 @@ export type AccountId = string & { readonly brand: 'AccountId' }
 export type LeaseId = string & { readonly brand: 'LeaseId' }
 
 /** Lower-case hex of bytes; the text form of task, account and lease ids. */
-export function toHex (bytes: Uint8Array): string {
+export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
 
 /** Bytes of lower-case hex. */
-export function fromHex (hex: string): Uint8Array {
+export function fromHex(hex: string): Uint8Array {
   return new Uint8Array(Buffer.from(hex, 'hex'))
 }
 
 /** Whether two byte strings are equal. */
-export function equalBytes (left: Uint8Array, right: Uint8Array): boolean {
+export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.length === right.length && Buffer.compare(left, right) === 0
 }

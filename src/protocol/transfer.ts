@@ -8,7 +8,9 @@ const integer = z.int().nonnegative()
 const name = z.string().min(1).max(LIMITS.name)
 const parameters = z.record(name, z.union([integer, z.int(), z.string().max(4096), z.boolean(), bytesUpTo(4096), z.null()]))
 /** [name, type, dims, bytes in the payload]; payloads are the tensors' bytes one after another in this order. */
-const tensors = z.array(z.tuple([name, z.enum(Object.keys(TENSOR_TYPES) as [TensorType, ...TensorType[]]), z.array(integer).max(LIMITS.tensorRank), integer])).max(LIMITS.tensors)
+const tensors = z
+  .array(z.tuple([name, z.enum(Object.keys(TENSOR_TYPES) as [TensorType, ...TensorType[]]), z.array(integer).max(LIMITS.tensorRank), integer]))
+  .max(LIMITS.tensors)
 
 /**
  * Heads of bulk transfers. A transfer is u32 head length, u32 payload length (big-endian), dag-cbor head, payload;
@@ -41,14 +43,16 @@ export const transferSchema = z.discriminatedUnion('type', [
     kind: name,
     parameters,
     tensors,
-    proof: z.strictObject({
-      /** Envelope of the flush, signed by the car account. */
-      flush: bytesUpTo(LIMITS.signedMessage),
-      /** dag-cbor of the leaf. */
-      leaf: bytesUpTo(LIMITS.signedMessage),
-      index: integer,
-      path: z.array(bytes(32)).max(32)
-    }).optional()
+    proof: z
+      .strictObject({
+        /** Envelope of the flush, signed by the car account. */
+        flush: bytesUpTo(LIMITS.signedMessage),
+        /** dag-cbor of the leaf. */
+        leaf: bytesUpTo(LIMITS.signedMessage),
+        index: integer,
+        path: z.array(bytes(32)).max(32)
+      })
+      .optional()
   }),
   /** Asks a holder for bytes by CID (a signed manifest or a block of a file). */
   z.strictObject({ type: z.literal('want'), id: integer, cid: bytesUpTo(64) }),
