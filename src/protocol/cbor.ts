@@ -1,0 +1,78 @@
+import * as dagCbor from '@ipld/dag-cbor'
+import type { z } from 'zod'
+import { MotorpoolError } from './errors.ts'
+import { equalBytes } from './ids.ts'
+
+/** Deeper than any message of ours; keeps hostile nesting off the stack. */
+const MOST_DEPTH = 16
+
+/**
+ * Strict dag-cbor of null, booleans, integers within ±(2⁵³−1), strings, bytes, arrays and plain objects.
+ * Throws `ERR_BAD_ENCODING` for anything else: floats, `undefined`, bigints, class instances, CIDs, lone surrogates.
+ */
+export function encodeCbor (value: unknown): Uint8Array {
+  checkEncodable(value, 0)
+  const bytes = dagCbor.encode(value)
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/**
+ * Decodes what `encodeCbor` would have written, and nothing else. Throws `ERR_TOO_LARGE` above `limit` bytes,
+ * `ERR_BAD_ENCODING` for any other spelling (floats, trailing bytes, unsorted or repeated keys, overlong lengths, tags,
+ * bad UTF-8), and `ERR_SCHEMA` naming the first field that doesn't fit.
+ */
+export function decodeCbor<T> (bytes: Uint8Array, schema: z.ZodType<T>, limit: number): T {
+  if (bytes.byteLength > limit) throw new MotorpoolError('ERR_TOO_LARGE', `a message has ${bytes.byteLength} bytes, at most ${limit} are allowed; send less`)
+  const parsed = schema.safeParse(decodeStrictly(bytes))
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new MotorpoolError('ERR_SCHEMA', `field ${issue?.path.join('.') || '(root)'} does not fit: ${issue?.message ?? 'unknown'}; send the version that this peer speaks`)
+}
+
+function decodeStrictly (bytes: Uint8Array): unknown {
+  let value: unknown
+  try {
+    value = dagCbor.decode(bytes)
+  } catch (cause) {
+    throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not dag-cbor; send it whole and unchanged', { cause })
+  }
+  // A float with a whole value, an overlong length or unsorted keys decode all the same: only the re-encoding shows them.
+  if (!equalBytes(encodeCbor(value), bytes)) throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not in its one canonical encoding; encode it as strict dag-cbor')
+  return value
+}
+
+function checkEncodable (value: unknown, depth: number): void {
+  if (depth > MOST_DEPTH) throw notEncodable(`is nested deeper than ${MOST_DEPTH}`)
+  switch (typeof value) {
+    case 'boolean': return
+    case 'number':
+      if (!Number.isSafeInteger(value)) throw notEncodable(`holds ${value}, which is not an integer within ±(2⁵³−1)`)
+      return
+    case 'string':
+      if (!value.isWellFormed()) throw notEncodable('holds a string that is not Unicode')
+      return
+    case 'object':
+      if (value === null || value instanceof Uint8Array) return
+      if (Array.isArray(value)) {
+        for (const item of value) checkEncodable(item, depth + 1)
+        return
+      }
+      checkPlain(value, depth)
+      return
+    default: throw notEncodable(`holds a value of type ${typeof value}`)
+  }
+}
+
+function checkPlain (value: object, depth: number): void {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) throw notEncodable('holds an object that is not plain')
+  for (const [key, item] of Object.entries(value)) {
+    // Assigned to an object, such a key would change its prototype instead of its contents.
+    if (key === '__proto__' || !key.isWellFormed()) throw notEncodable('holds a key that is not allowed')
+    checkEncodable(item, depth + 1)
+  }
+}
+
+function notEncodable (what: string): MotorpoolError {
+  return new MotorpoolError('ERR_BAD_ENCODING', `a message ${what}; use null, booleans, integers, strings, bytes, lists and maps`)
+}
