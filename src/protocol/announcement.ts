@@ -2,8 +2,8 @@ import { z } from 'zod'
 
 const integer = z.int().nonnegative()
 /** Byte strings of a fixed or bounded length. */
-export const bytes = (length: number) => z.instanceof(Uint8Array).refine(value => value.length === length, { message: `must be ${length} bytes` })
-export const bytesUpTo = (most: number) => z.instanceof(Uint8Array).refine(value => value.length <= most, { message: `must be at most ${most} bytes` })
+export const bytes = (length: number) => z.custom<Uint8Array>(value => value instanceof Uint8Array && value.length === length, { message: `must be ${length} bytes` })
+export const bytesUpTo = (most: number) => z.custom<Uint8Array>(value => value instanceof Uint8Array && value.length <= most, { message: `must be at most ${most} bytes` })
 /** Carried unread, so that later versions can add to a signed object. */
 export const extension = z.record(z.string().max(64), z.unknown()).optional()
 /** Money per unit of work, in 10⁻⁶ of `unit`. */

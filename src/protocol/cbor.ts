@@ -8,7 +8,8 @@ const MOST_DEPTH = 16
 
 /**
  * Strict dag-cbor of null, booleans, integers within ±(2⁵³−1), strings, bytes, arrays and plain objects.
- * Throws `ERR_BAD_ENCODING` for anything else: floats, `undefined`, bigints, class instances, CIDs, lone surrogates.
+ * Throws `ERR_BAD_ENCODING` for anything else: floats, `undefined`, bigints, class instances, CIDs, lone surrogates, a
+ * leading byte-order mark, the keys `__proto__` and `/`, more than 16 levels.
  */
 export function encodeCbor (value: unknown): Uint8Array {
   checkEncodable(value, 0)
@@ -26,7 +27,12 @@ export function decodeCbor<T> (bytes: Uint8Array, schema: z.ZodType<T>, limit: n
   const parsed = schema.safeParse(decodeStrictly(bytes))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw new MotorpoolError('ERR_SCHEMA', `field ${issue?.path.join('.') || '(root)'} does not fit: ${issue?.message ?? 'unknown'}; send the version that this peer speaks`)
+  throw new MotorpoolError('ERR_SCHEMA', `field ${oneLine(issue?.path.join('.') || '(root)')} does not fit: ${oneLine(issue?.message ?? 'unknown')}; send the version that this peer speaks`)
+}
+
+/** Names in an error are the sender's choice: no line breaks or terminal codes, and not long. */
+function oneLine (text: string): string {
+  return text.slice(0, 120).replaceAll(/\p{Cc}/gu, '?')
 }
 
 function decodeStrictly (bytes: Uint8Array): unknown {
@@ -49,7 +55,7 @@ function checkEncodable (value: unknown, depth: number): void {
       if (!Number.isSafeInteger(value)) throw notEncodable(`holds ${value}, which is not an integer within ±(2⁵³−1)`)
       return
     case 'string':
-      if (!value.isWellFormed()) throw notEncodable('holds a string that is not Unicode')
+      checkText(value)
       return
     case 'object':
       if (value === null || value instanceof Uint8Array) return
@@ -67,10 +73,16 @@ function checkPlain (value: object, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) throw notEncodable('holds an object that is not plain')
   for (const [key, item] of Object.entries(value)) {
-    // Assigned to an object, such a key would change its prototype instead of its contents.
-    if (key === '__proto__' || !key.isWellFormed()) throw notEncodable('holds a key that is not allowed')
+    // `__proto__` would change an object's prototype; an object with `/` may pass for a CID in the dag-cbor library.
+    if (key === '__proto__' || key === '/') throw notEncodable(`holds the key ${key}, which is reserved`)
+    checkText(key)
     checkEncodable(item, depth + 1)
   }
+}
+
+/** A byte-order mark is refused because the decoder would drop it in silence. */
+function checkText (text: string): void {
+  if (!text.isWellFormed() || text.startsWith('\uFEFF')) throw notEncodable('holds text that is not Unicode, or starts with a byte-order mark')
 }
 
 function notEncodable (what: string): MotorpoolError {
