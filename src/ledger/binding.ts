@@ -1,7 +1,7 @@
 import type { Binding } from '../protocol/control.ts'
 import { openBinding, sealEnvelope } from '../protocol/envelope.ts'
 import { isMotorpoolError } from '../protocol/errors.ts'
-import { equalBytes, peerIdToBytes, type PeerId } from '../protocol/ids.ts'
+import { equalBytes } from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { Signer } from '../protocol/signer.ts'
 
@@ -9,8 +9,8 @@ import type { Signer } from '../protocol/signer.ts'
 export const LONGEST_BINDING_SECONDS = 24 * 3600
 
 export interface BindingTerms {
-  /** The car's peer id of today. */
-  readonly peer: PeerId
+  /** The car's peer id of today, as bytes. */
+  readonly peer: Uint8Array
   /** The client's account, raw. */
   readonly client: Uint8Array
   /** The 32 bytes of the client's hello. */
@@ -26,8 +26,8 @@ export type BindingVerdict =
 
 /** Ties the car's account for this client to its peer key of today. */
 export function sealBinding (carSigner: Signer, terms: BindingTerms): Uint8Array {
-  const { client, nonce, expires } = terms
-  const binding: Binding = { v: 1, account: carSigner.publicKey, peer: peerIdToBytes(terms.peer), client, nonce, expires }
+  const { peer, client, nonce, expires } = terms
+  const binding: Binding = { v: 1, account: carSigner.publicKey, peer, client, nonce, expires }
   return sealEnvelope(carSigner, 'binding', binding)
 }
 
@@ -40,7 +40,7 @@ export function checkBinding (envelope: Uint8Array, expected: Omit<BindingTerms,
     if (!isMotorpoolError(error)) throw error
     return refuse(error.message)
   }
-  if (!equalBytes(binding.peer, peerIdToBytes(expected.peer))) return refuse('the binding names another peer')
+  if (!equalBytes(binding.peer, expected.peer)) return refuse('the binding names another peer')
   if (!equalBytes(binding.client, expected.client)) return refuse('the binding names another client')
   if (!equalBytes(binding.nonce, expected.nonce)) return refuse('the binding answers another hello')
   if (binding.expires + LIMITS.clockSkewSeconds < expected.nowSeconds) return refuse('the binding has expired')

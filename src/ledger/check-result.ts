@@ -6,10 +6,11 @@ import { decodeLeaf, type Leaf } from './leaf.ts'
 import { isIncluded } from './merkle.ts'
 import { priceOf, type Price } from './price.ts'
 
-/** What a result must prove before it is delivered; ids are raw bytes. */
+/** What a result must prove before it is delivered. */
 export interface ExpectedResult {
-  readonly carAccount: Uint8Array
-  readonly clientAccount: Uint8Array
+  /** Raw account keys. */
+  readonly car: Uint8Array
+  readonly client: Uint8Array
   readonly lease: Uint8Array
   /** CID bytes. */
   readonly model: Uint8Array
@@ -27,15 +28,15 @@ export type ResultVerdict =
   | { readonly accepted: true, readonly flush: Flush, readonly leaf: Leaf }
   | { readonly accepted: false, readonly reason: string }
 
-/** Flushes whose signature held, newest last; under load many leaves share one. Keep one per lease. */
-export interface FlushCache { verified: readonly { readonly envelope: Uint8Array, readonly flush: Flush }[] }
+/** Flushes whose signature held, by the signature's bytes; under load many leaves share one. */
+export type FlushCache = Map<string, { readonly envelope: Uint8Array, readonly flush: Flush }>
 
 export function createFlushCache (): FlushCache {
-  return { verified: [] }
+  return new Map()
 }
 
-/** Flushes of a lease come in order; a few more cover results that overtake each other on different streams. */
-const MOST_CACHED_FLUSHES = 4
+/** Flushes of a lease come in order; this many cover the leases that a client has at work at once. */
+const MOST_CACHED_FLUSHES = 64
 
 /** Checks what comes with a result, cheapest first; one signature at most, none when the flush is in `cache`. */
 export function checkResult (proof: NonNullable<ResultHead['proof']>, expected: ExpectedResult, cache: FlushCache = createFlushCache()): ResultVerdict {
@@ -44,8 +45,8 @@ export function checkResult (proof: NonNullable<ResultHead['proof']>, expected: 
     const flaw = flawOfLeaf(leaf, expected)
     if (flaw !== undefined) return refuse(flaw)
     const flush = openCached(proof.flush, cache)
-    if (!equalBytes(flush.car, expected.carAccount)) return refuse('the receipt is signed by another account than the car bound itself to')
-    if (!equalBytes(flush.client, expected.clientAccount)) return refuse('the receipt is for another client')
+    if (!equalBytes(flush.car, expected.car)) return refuse('the receipt is signed by another account than the car bound itself to')
+    if (!equalBytes(flush.client, expected.client)) return refuse('the receipt is for another client')
     if (!equalBytes(flush.lease, expected.lease)) return refuse('the receipt is for another lease')
     if (!equalBytes(flush.model, expected.model)) return refuse('the receipt is for another model')
     if (!isIncluded(proof.leaf, proof, flush.size, flush.root)) return refuse('the receipt is not in the tree that the car signed')
@@ -69,11 +70,16 @@ function flawOfLeaf (leaf: Leaf, expected: ExpectedResult): string | undefined {
 }
 
 function openCached (envelope: Uint8Array, cache: FlushCache): Flush {
-  const known = cache.verified.find(entry => equalBytes(entry.envelope, envelope))
-  if (known !== undefined) return known.flush
+  const key = Buffer.from(envelope.subarray(-64)).toString('latin1')
+  const known = cache.get(key)
+  if (known !== undefined && equalBytes(known.envelope, envelope)) return known.flush
   const flush = openFlush(envelope).value
   // A copy, because the envelope may be a view into a much larger buffer.
-  cache.verified = [...cache.verified, { envelope: new Uint8Array(envelope), flush }].slice(-MOST_CACHED_FLUSHES)
+  cache.set(key, { envelope: new Uint8Array(envelope), flush })
+  for (const oldest of cache.keys()) {
+    if (cache.size <= MOST_CACHED_FLUSHES) break
+    cache.delete(oldest)
+  }
   return flush
 }
 

@@ -23,12 +23,12 @@ const receiptFileSchema = z.strictObject({
 })
 
 /** A receipt file's contents. */
-export type Receipt = Omit<z.infer<typeof receiptFileSchema>, 'sum'>
+export type Receipt = Omit<z.infer<typeof receiptFileSchema>, 'v' | 'sum'>
 
 /** A receipt as a file: dag-cbor, at most `LIMITS.receiptFile` bytes. */
 export function encodeReceipt (receipt: Receipt): Uint8Array {
-  const { v, flush, leaf, proof: { index, path }, binding, opening } = receipt
-  const rest: Receipt = { v, flush, leaf, proof: { index, path }, binding, opening }
+  const { flush, leaf, proof: { index, path }, binding, opening } = receipt
+  const rest = { v: 1, flush, leaf, proof: { index, path }, binding, opening }
   return encodeCbor({ ...rest, sum: sumOf(rest) })
 }
 
@@ -47,14 +47,15 @@ export function redactReceipt (file: Uint8Array): Uint8Array {
 /** Reads a file without insisting on its checksum, so that a verifier can first name the part that is damaged. */
 export function readReceipt (file: Uint8Array): { readonly receipt: Receipt, readonly intact: boolean } {
   try {
-    const { sum, ...receipt } = decodeCbor(file, receiptFileSchema, LIMITS.receiptFile)
-    return { receipt, intact: equalBytes(sum, sumOf(receipt)) }
+    const { sum, ...rest } = decodeCbor(file, receiptFileSchema, LIMITS.receiptFile)
+    const { v: _, ...receipt } = rest
+    return { receipt, intact: equalBytes(sum, sumOf(rest)) }
   } catch (cause) {
     if (!isMotorpoolError(cause)) throw cause
     throw new MotorpoolError('ERR_BAD_RECEIPT', `the receipt file's frame is wrong: ${cause.message}`, { cause })
   }
 }
 
-function sumOf (receipt: Receipt): Uint8Array {
-  return sha256(encodeCbor(receipt)).subarray(0, 8)
+function sumOf (rest: object): Uint8Array {
+  return sha256(encodeCbor(rest)).subarray(0, 8)
 }

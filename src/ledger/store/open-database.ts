@@ -1,0 +1,92 @@
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { MotorpoolError } from '../../protocol/errors.ts'
+import { sha256 } from '../../protocol/ids.ts'
+
+export const SQLITE_BUSY = 5
+
+/** SQLite's primary result codes (sqlite.org/rescode.html) that an owner can do something about. */
+const ADVICE: Readonly<Record<number, string>> = {
+  [SQLITE_BUSY]: 'is in use by another process; stop it',
+  8: 'cannot be written; make the folder writable',
+  10: 'cannot be read or written; check the disk',
+  11: 'is damaged; move it away, or restore a copy',
+  13: 'cannot grow because the disk is full; free space',
+  14: 'cannot be opened; check the folder and its permissions',
+  26: 'is not a journal; move it away, or restore a copy'
+}
+
+/**
+ * Opens a journal (0600), making it at first use: write-ahead log, every commit on disk before it returns. `schema` is SQL;
+ * `version` changes with it. Throws `ERR_DATA_FOLDER` naming the file when it is damaged, foreign or can't be written.
+ */
+export function openDatabase (file: string, schema: string, version: number): DatabaseSync {
+  if (!existsSync(file)) createDatabase(file, schema, version)
+  // Made whole before it got its name, so an empty file is a loss and not a beginning.
+  if (statSync(file).size === 0) throw damaged(file)
+  return guard(file, () => {
+    const database = new DatabaseSync(file, { timeout: 5000 })
+    try {
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
+      const found = database.prepare('PRAGMA user_version').get()?.['user_version']
+      if (found !== version) throw new MotorpoolError('ERR_DATA_FOLDER', `${file} has version ${String(found)}, this program needs ${version}; use the program that wrote it`)
+      if (database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] !== 'ok') throw damaged(file)
+      return database
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  })
+}
+
+/** Runs SQL; SQLite's errors become `ERR_DATA_FOLDER` naming the file. */
+export function guard<T> (file: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    const code = sqliteCode(cause)
+    if (code === undefined) throw cause
+    throw new MotorpoolError('ERR_DATA_FOLDER', `${file} ${ADVICE[code] ?? `failed with SQLite's code ${code}; check the disk`}`, { cause })
+  }
+}
+
+/** The primary result code of an error that SQLite raised; extended codes carry it in their low byte. */
+export function sqliteCode (error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
+}
+
+/** A check value for a row, 8 bytes: SQLite notices torn pages' structure, but not a flipped bit in a value. */
+export function rowSum (...fields: readonly (Uint8Array | string | number)[]): Uint8Array {
+  return sha256(Buffer.from(JSON.stringify(fields.map(field => field instanceof Uint8Array ? Buffer.from(field).toString('hex') : field)))).subarray(0, 8)
+}
+
+export function damaged (file: string): MotorpoolError {
+  return new MotorpoolError('ERR_DATA_FOLDER', `${file} is damaged; move it away, or restore a copy`)
+}
+
+function createDatabase (file: string, schema: string, version: number): void {
+  const fresh = `${file}.new`
+  for (const suffix of ['', '-wal', '-shm']) rmSync(`${fresh}${suffix}`, { force: true })
+  guard(file, () => {
+    closeSync(openSync(fresh, 'wx', 0o600))
+    const database = new DatabaseSync(fresh)
+    try {
+      database.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = ${version}`)
+    } finally {
+      database.close()
+    }
+  })
+  renameSync(fresh, file)
+  syncFolder(dirname(file))
+}
+
+/** A new name is on disk only once its folder is. */
+export function syncFolder (path: string): void {
+  const folder = openSync(path, 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}
