@@ -1,0 +1,113 @@
+import type { ErrorCode } from '../protocol/errors.ts'
+import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
+import type { CarState as CarPhase } from './car.ts'
+
+export interface CarSettings {
+  /** Tasks at once that the hardware is worth. */
+  readonly slots: 1 | 2 | 4 | 8
+  /** Tasks handed to a worker beyond those that run, so that the next input is there when one ends. */
+  readonly ahead: number
+  /** Clients with a lease at once; more are told busy. */
+  readonly maximumLeases: number
+}
+
+/** A task that a car accepted and has not answered. */
+export interface AdmittedTask {
+  readonly task: TaskId
+  readonly attempt: number
+  readonly lease: LeaseId
+  readonly client: PeerId
+  readonly model: ModelCid
+  readonly deadlineMs: number
+  /** When it went to the worker; null while it waits. */
+  readonly startedMs: number | null
+}
+
+export interface GrantedLease {
+  readonly lease: LeaseId
+  readonly client: PeerId
+  readonly model: ModelCid
+  readonly slots: number
+  /** Tasks of it that were started; the lease with fewest goes first. */
+  readonly started: number
+}
+
+/** What a car knows of its work. The step owns it: use only the state that it returns. */
+export interface CarWork {
+  readonly settings: CarSettings
+  readonly phase: CarPhase
+  /** When a leaving car must be gone. */
+  readonly leavesAtMs: number | null
+  /** Usual run time of each model that it holds, microseconds; null before the first run. */
+  readonly models: ReadonlyMap<ModelCid, number | null>
+  readonly leases: ReadonlyMap<LeaseId, GrantedLease>
+  /** By lease and task, in order of arrival. */
+  readonly tasks: ReadonlyMap<string, AdmittedTask>
+  /** Announcements answered, with when they may be forgotten. */
+  readonly answered: ReadonlyMap<string, number>
+}
+
+export type CarStepEvent =
+  | { readonly type: 'parked'; readonly models: readonly ModelCid[] }
+  | { readonly type: 'announced'; readonly ask: string; readonly client: PeerId; readonly model: ModelCid; readonly expiresMs: number }
+  | { readonly type: 'awarded'; readonly lease: LeaseId; readonly client: PeerId; readonly model: ModelCid; readonly slots: number }
+  | { readonly type: 'task'; readonly lease: LeaseId; readonly client: PeerId; readonly task: TaskId; readonly attempt: number; readonly deadlineMs: number }
+  | { readonly type: 'ran'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number; readonly ranUs: number }
+  | {
+      readonly type: 'run-failed'
+      readonly lease: LeaseId
+      readonly task: TaskId
+      readonly attempt: number
+      readonly code: ErrorCode
+      readonly message: string
+      readonly retryable: boolean
+    }
+  | { readonly type: 'cancelled'; readonly lease: LeaseId; readonly client: PeerId; readonly task: TaskId; readonly attempt: number }
+  | { readonly type: 'released'; readonly lease: LeaseId; readonly client: PeerId }
+  | { readonly type: 'client-lost'; readonly client: PeerId }
+  | { readonly type: 'departing'; readonly secondsLeft: number; readonly reason: string }
+  | { readonly type: 'woken' }
+
+export type CarEffect =
+  | {
+      readonly type: 'offer'
+      readonly ask: string
+      readonly client: PeerId
+      readonly model: ModelCid
+      readonly slots: number
+      readonly queued: number
+      readonly completionUs: number
+      readonly runUs: number
+    }
+  | { readonly type: 'grant'; readonly client: PeerId; readonly lease: LeaseId; readonly slots: number }
+  | { readonly type: 'refuse'; readonly client: PeerId; readonly lease: LeaseId; readonly code: ErrorCode; readonly retryAfterMs: number }
+  | { readonly type: 'run'; readonly task: AdmittedTask }
+  /** Stop work whose result nobody may use; what the run yields later is dropped. */
+  | { readonly type: 'abort'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }
+  | { readonly type: 'reply'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }
+  | {
+      readonly type: 'fail'
+      readonly client: PeerId
+      readonly lease: LeaseId
+      readonly task: TaskId
+      readonly attempt: number
+      readonly code: ErrorCode
+      readonly message: string
+      readonly retryable: boolean
+    }
+  | { readonly type: 'tell-leaving'; readonly clients: readonly PeerId[]; readonly secondsLeft: number; readonly reason: string }
+  | { readonly type: 'gone' }
+  | { readonly type: 'wake'; readonly atMs: number }
+
+/** A car that is not on the mesh. */
+export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<CarSettings>): CarWork {
+  return {
+    settings: { ahead: 1, maximumLeases: 16, ...settings },
+    phase: 'away',
+    leavesAtMs: null,
+    models: new Map(),
+    leases: new Map(),
+    tasks: new Map(),
+    answered: new Map()
+  }
+}

@@ -1,0 +1,244 @@
+import type { LeaseId, PeerId, TaskId } from '../protocol/ids.ts'
+import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
+
+type Step = readonly [CarWork, readonly CarEffect[]]
+
+/** A run time's share in its running mean: old enough to be steady, young enough to follow a hot chip. */
+const MEAN_SHARE = 0.2
+
+/**
+ * One car's decisions: which announcements to answer, which awards to grant, which task runs next, and what becomes of
+ * each when the vehicle departs. Deterministic and without I/O. Every admitted task yields exactly one `reply` or `fail`,
+ * unless its client cancelled it or vanished.
+ * @param nowMs - the monotonic clock
+ */
+export function carStep(work: CarWork, event: CarStepEvent, nowMs: number): Step {
+  const effects: CarEffect[] = []
+  let next = apply(work, event, nowMs, effects)
+  next = startTasks(next, nowMs, effects)
+  next = finishLeaving(next, nowMs, effects)
+  if (next.leavesAtMs !== null) effects.push({ type: 'wake', atMs: next.leavesAtMs })
+  return [next, effects]
+}
+
+function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEffect[]): CarWork {
+  switch (event.type) {
+    case 'parked':
+      return {
+        ...work,
+        phase: 'parked',
+        leavesAtMs: null,
+        models: new Map(event.models.map(model => [model, work.models.get(model) ?? null])),
+        leases: new Map(),
+        tasks: new Map(),
+        answered: new Map()
+      }
+    case 'announced':
+      return answerAnnouncement(work, event, nowMs, effects)
+    case 'awarded':
+      return answerAward(work, event, effects)
+    case 'task':
+      return admitTask(work, event, effects)
+    case 'ran':
+      return takeRun(work, event, effects)
+    case 'run-failed':
+      return takeFailure(work, event, effects)
+    case 'cancelled':
+      return dropTasks(
+        work,
+        task => task.task === event.task && task.attempt === event.attempt && task.lease === event.lease && task.client === event.client,
+        effects
+      )
+    case 'released':
+      return work.leases.get(event.lease)?.client === event.client ? endLease(work, event.lease, effects) : work
+    case 'client-lost':
+      return loseClient(work, event.client, effects)
+    case 'departing':
+      return depart(work, event, nowMs, effects)
+    case 'woken':
+      return work
+  }
+}
+
+const keyOf = (lease: LeaseId, task: TaskId, attempt: number): string => `${lease}/${task}/${attempt}`
+
+/** Tasks that a car takes on at once: those that run and those kept ready. */
+const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
+
+function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
+  const runUs = work.models.get(event.model)
+  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || work.leases.size >= work.settings.maximumLeases) return work
+  if (work.tasks.size >= work.settings.slots) return work
+  const answered = new Map([...work.answered].filter(([, expiresMs]) => expiresMs > nowMs)).set(event.ask, event.expiresMs)
+  const queued = work.tasks.size
+  effects.push({
+    type: 'offer',
+    ask: event.ask,
+    client: event.client,
+    model: event.model,
+    slots: depth(work),
+    queued,
+    completionUs: Math.round((runUs ?? 0) * (queued + 1)),
+    runUs: Math.round(runUs ?? 0)
+  })
+  return { ...work, answered }
+}
+
+function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarded' }>, effects: CarEffect[]): CarWork {
+  const { lease, client, model } = event
+  const refuse = (code: 'ERR_LEAVING' | 'ERR_MODEL_UNKNOWN' | 'ERR_BUSY', retryAfterMs: number): CarWork => {
+    effects.push({ type: 'refuse', client, lease, code, retryAfterMs })
+    return work
+  }
+  if (work.phase !== 'parked') return refuse('ERR_LEAVING', 0)
+  if (!work.models.has(model)) return refuse('ERR_MODEL_UNKNOWN', 0)
+  if (work.leases.size >= work.settings.maximumLeases) return refuse('ERR_BUSY', 1000)
+  const slots = Math.min(event.slots, depth(work))
+  effects.push({ type: 'grant', client, lease, slots })
+  const granted: GrantedLease = {
+    lease,
+    client,
+    model,
+    slots,
+    started: work.leases.size === 0 ? 0 : Math.min(...[...work.leases.values()].map(other => other.started))
+  }
+  return { ...work, leases: new Map(work.leases).set(lease, granted) }
+}
+
+function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>, effects: CarEffect[]): CarWork {
+  const { lease, client, task, attempt, deadlineMs } = event
+  const held = work.leases.get(lease)
+  const refuse = (code: 'ERR_LEAVING' | 'ERR_EXPIRED' | 'ERR_BUSY' | 'ERR_ATTEMPT_USED', message: string): CarWork => {
+    effects.push({ type: 'fail', client, lease, task, attempt, code, message, retryable: true })
+    return work
+  }
+  if (work.phase !== 'parked') return refuse('ERR_LEAVING', 'the vehicle departs; another car will do it')
+  if (held === undefined || held.client !== client) return refuse('ERR_EXPIRED', 'no such lease is open here; ask for a new one')
+  if (work.tasks.has(keyOf(lease, task, attempt))) return work
+  let open = 0
+  for (const other of work.tasks.values()) if (other.lease === lease) open++
+  if (open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
+  const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
+  return { ...work, tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted) }
+}
+
+/** Hands waiting tasks to the workers, each time of the lease that has had least so far: clients share alike. */
+function startTasks(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
+  let next = work
+  for (;;) {
+    let startedCount = 0
+    let best: AdmittedTask | undefined
+    let least = Number.POSITIVE_INFINITY
+    for (const task of next.tasks.values()) {
+      if (task.startedMs !== null) {
+        startedCount++
+        continue
+      }
+      const share = next.leases.get(task.lease)?.started ?? 0
+      if (share < least) [best, least] = [task, share]
+    }
+    if (best === undefined || startedCount >= depth(next)) return next
+    const running = { ...best, startedMs: nowMs }
+    effects.push({ type: 'run', task: running })
+    const lease = next.leases.get(best.lease)
+    next = {
+      ...next,
+      tasks: new Map(next.tasks).set(keyOf(best.lease, best.task, best.attempt), running),
+      leases: lease === undefined ? next.leases : new Map(next.leases).set(lease.lease, { ...lease, started: lease.started + 1 })
+    }
+  }
+}
+
+function removeTask(work: CarWork, lease: LeaseId, task: TaskId, attempt: number): { readonly work: CarWork; readonly task: AdmittedTask } | undefined {
+  const key = keyOf(lease, task, attempt)
+  const admitted = work.tasks.get(key)
+  if (admitted === undefined) return undefined
+  const tasks = new Map(work.tasks)
+  tasks.delete(key)
+  return { work: { ...work, tasks }, task: admitted }
+}
+
+function takeRun(work: CarWork, event: Extract<CarStepEvent, { type: 'ran' }>, effects: CarEffect[]): CarWork {
+  const removed = removeTask(work, event.lease, event.task, event.attempt)
+  if (removed === undefined) return work
+  effects.push({ type: 'reply', lease: event.lease, task: event.task, attempt: event.attempt })
+  const { model } = removed.task
+  const usual = work.models.get(model)
+  const mean = usual === null || usual === undefined ? event.ranUs : usual * (1 - MEAN_SHARE) + event.ranUs * MEAN_SHARE
+  return { ...removed.work, models: new Map(work.models).set(model, mean) }
+}
+
+function takeFailure(work: CarWork, event: Extract<CarStepEvent, { type: 'run-failed' }>, effects: CarEffect[]): CarWork {
+  const removed = removeTask(work, event.lease, event.task, event.attempt)
+  if (removed === undefined) return work
+  const { lease, task, attempt, code, message, retryable } = event
+  effects.push({ type: 'fail', client: removed.task.client, lease, task, attempt, code, message, retryable })
+  return removed.work
+}
+
+/** Forgets tasks and stops what runs of them; nobody is told. */
+function dropTasks(work: CarWork, matches: (task: AdmittedTask) => boolean, effects: CarEffect[]): CarWork {
+  const tasks = new Map(work.tasks)
+  for (const [key, task] of work.tasks) {
+    if (!matches(task)) continue
+    tasks.delete(key)
+    effects.push({ type: 'abort', lease: task.lease, task: task.task, attempt: task.attempt })
+  }
+  return tasks.size === work.tasks.size ? work : { ...work, tasks }
+}
+
+function endLease(work: CarWork, lease: LeaseId, effects: CarEffect[]): CarWork {
+  const leases = new Map(work.leases)
+  leases.delete(lease)
+  return dropTasks({ ...work, leases }, task => task.lease === lease, effects)
+}
+
+function loseClient(work: CarWork, client: PeerId, effects: CarEffect[]): CarWork {
+  let next = work
+  for (const lease of work.leases.values()) if (lease.client === client) next = endLease(next, lease.lease, effects)
+  return next
+}
+
+/** Tells every client, keeps what should end in the time left, and hands the rest back at once. */
+function depart(work: CarWork, event: Extract<CarStepEvent, { type: 'departing' }>, nowMs: number, effects: CarEffect[]): CarWork {
+  if (work.phase === 'away') return work
+  const leavesAtMs = nowMs + event.secondsLeft * 1000
+  const clients = new Set<PeerId>([...work.leases.values()].map(lease => lease.client))
+  effects.push({ type: 'tell-leaving', clients: [...clients], secondsLeft: Math.floor(event.secondsLeft), reason: event.reason })
+  const leaving: CarWork = { ...work, phase: 'leaving', leavesAtMs: Math.min(leavesAtMs, work.leavesAtMs ?? leavesAtMs) }
+  return handBack(leaving, task => !fits(work, task, nowMs, leavesAtMs), effects)
+}
+
+/** Whether a task that runs should be done by then, by the usual time of its model. */
+function fits(work: CarWork, task: AdmittedTask, nowMs: number, leavesAtMs: number): boolean {
+  const usualUs = work.models.get(task.model)
+  if (task.startedMs === null || usualUs === null || usualUs === undefined) return false
+  return Math.max(nowMs, task.startedMs + usualUs / 1000) <= leavesAtMs
+}
+
+function handBack(work: CarWork, matches: (task: AdmittedTask) => boolean, effects: CarEffect[]): CarWork {
+  const tasks = new Map(work.tasks)
+  for (const [key, task] of work.tasks) {
+    if (!matches(task)) continue
+    tasks.delete(key)
+    if (task.startedMs !== null) effects.push({ type: 'abort', lease: task.lease, task: task.task, attempt: task.attempt })
+    effects.push({
+      type: 'fail',
+      client: task.client,
+      lease: task.lease,
+      task: task.task,
+      attempt: task.attempt,
+      code: 'ERR_LEAVING',
+      message: 'the vehicle departs; another car will do it',
+      retryable: true
+    })
+  }
+  return { ...work, tasks }
+}
+
+function finishLeaving(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
+  if (work.phase !== 'leaving' || work.leavesAtMs === null || (work.tasks.size > 0 && nowMs < work.leavesAtMs)) return work
+  const empty = handBack(work, () => true, effects)
+  effects.push({ type: 'gone' })
+  return { ...empty, phase: 'away', leavesAtMs: null, leases: new Map(), answered: new Map() }
+}

@@ -1,0 +1,152 @@
+import type { RankableOffer } from '../placement/ranking.ts'
+import type { ErrorCode } from '../protocol/errors.ts'
+import type { LeaseId, PeerId, TaskId } from '../protocol/ids.ts'
+
+/** Durations in ms; a property test or the simulator may set others. */
+export interface ClientSettings {
+  /** After the first offer, this long for better ones. */
+  readonly awardWaitMs: number
+  /** An award that isn't granted by then counts as refused. */
+  readonly grantWaitMs: number
+  /** A lease without work for this long is given back. */
+  readonly leaseIdleMs: number
+  /** Most cars that one client keeps busy with one model. */
+  readonly maximumCars: number
+  /** A task that fails retryably on this many attempts ends with the last error. */
+  readonly maximumFailures: number
+  /** First and longest pause between two announcements while work is waiting. */
+  readonly askPauseMs: number
+  readonly askPauseMostMs: number
+}
+
+export const CLIENT_DEFAULTS: ClientSettings = {
+  awardWaitMs: 20,
+  grantWaitMs: 2_000,
+  leaseIdleMs: 10_000,
+  maximumCars: 16,
+  maximumFailures: 4,
+  askPauseMs: 250,
+  askPauseMostMs: 4_000
+}
+
+/** A task that has not ended. */
+export interface OpenTask {
+  readonly id: TaskId
+  /** On the monotonic clock. */
+  readonly deadlineMs: number
+  /** The last attempt that was sent; 0 before the first. */
+  readonly attempt: number
+  readonly failures: number
+  /** Cars that it failed on; asked again only when nobody else is there. */
+  readonly avoid: readonly PeerId[]
+  readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
+}
+
+/** An award that a car granted. */
+export interface HeldLease {
+  readonly lease: LeaseId
+  readonly car: PeerId
+  readonly slots: number
+  readonly flights: ReadonlyMap<TaskId, OpenTask>
+  readonly idleSinceMs: number
+  /** When a car that leaves is given up; null while it stays. */
+  readonly leavesAtMs: number | null
+}
+
+/** One announcement in its rounds. */
+export interface Asking {
+  readonly ask: number
+  readonly phase: 'discovering' | 'listening'
+  readonly round: number
+  readonly theta: number
+  readonly carsWanted: number
+  readonly carsWon: number
+  readonly announcedAtMs: number
+  readonly roundEndsMs: number
+  readonly awardAtMs: number | null
+  readonly offers: readonly RankableOffer[]
+  /** Awarded and not yet answered, with when they count as refused. */
+  readonly pending: ReadonlyMap<PeerId, number>
+  readonly heard: ReadonlySet<PeerId>
+}
+
+/** What a client knows of one model's tasks and leases. The step owns it: use only the state that it returns. */
+export interface ClientState {
+  readonly settings: ClientSettings
+  readonly ceiling: number
+  readonly unit: string
+  /** Waiting, oldest first; moved tasks come before fresh ones. */
+  readonly waiting: readonly OpenTask[]
+  readonly leases: ReadonlyMap<PeerId, HeldLease>
+  readonly asking: Asking | null
+  readonly asks: number
+  readonly nextAskMs: number
+  readonly askPauseMs: number
+  /** Usual ms from announcement to an offer. */
+  readonly usualOfferMs: number
+  /** What discovery or the last announcement found wanting, for the error at the deadline. */
+  readonly trouble: string | null
+  readonly everLeased: boolean
+}
+
+export type ClientStepEvent =
+  | { readonly type: 'submitted'; readonly task: TaskId; readonly deadlineMs: number }
+  | { readonly type: 'cancelled'; readonly task: TaskId }
+  | { readonly type: 'discovered'; readonly ask: number; readonly idleCars: number }
+  | { readonly type: 'undiscovered'; readonly ask: number; readonly trouble: string }
+  | { readonly type: 'announced'; readonly ask: number; readonly round: number; readonly recipients: number }
+  | { readonly type: 'offered'; readonly ask: number; readonly offer: RankableOffer }
+  | { readonly type: 'granted'; readonly car: PeerId; readonly lease: LeaseId; readonly slots: number }
+  | { readonly type: 'refused'; readonly car: PeerId }
+  | { readonly type: 'result'; readonly car: PeerId; readonly task: TaskId; readonly attempt: number }
+  | { readonly type: 'bad-result'; readonly car: PeerId; readonly task: TaskId; readonly attempt: number; readonly reason: string }
+  | {
+      readonly type: 'failed'
+      readonly car: PeerId
+      readonly task: TaskId
+      readonly attempt: number
+      readonly code: ErrorCode
+      readonly message: string
+      readonly retryable: boolean
+    }
+  | { readonly type: 'leaving'; readonly car: PeerId; readonly secondsLeft: number }
+  | { readonly type: 'car-lost'; readonly car: PeerId; readonly reason: string }
+  | { readonly type: 'lease-ended'; readonly car: PeerId }
+  | { readonly type: 'woken' }
+  | { readonly type: 'stopped' }
+
+export type LeaseEnd = 'lost' | 'leaving' | 'released' | 'refused' | 'idle' | 'stopped'
+
+export type ClientEffect =
+  | { readonly type: 'discover'; readonly ask: number }
+  | { readonly type: 'announce'; readonly ask: number; readonly round: number; readonly theta: number; readonly tasks: number }
+  | { readonly type: 'award'; readonly ask: number; readonly car: PeerId; readonly slots: number }
+  | { readonly type: 'decline'; readonly ask: number; readonly cars: readonly PeerId[] }
+  | { readonly type: 'send'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId; readonly lease: LeaseId; readonly deadlineMs: number }
+  | { readonly type: 'cancel'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId; readonly lease: LeaseId }
+  | { readonly type: 'lease-opened'; readonly car: PeerId; readonly slots: number }
+  | { readonly type: 'lease-closed'; readonly car: PeerId; readonly lease: LeaseId; readonly reason: LeaseEnd; readonly tell: boolean }
+  | { readonly type: 'moved'; readonly task: TaskId; readonly from: PeerId; readonly reason: string }
+  | { readonly type: 'deliver'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }
+  | { readonly type: 'drop-late'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }
+  | { readonly type: 'fail'; readonly task: TaskId; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: 'wake'; readonly atMs: number }
+
+/** A client that has asked for nothing yet. */
+export function initialClientState(init: { readonly ceiling: number; readonly unit: string; readonly settings?: Partial<ClientSettings> }): ClientState {
+  const settings = { ...CLIENT_DEFAULTS, ...init.settings }
+  return {
+    settings,
+    ceiling: init.ceiling,
+    unit: init.unit,
+    waiting: [],
+    leases: new Map(),
+    asking: null,
+    asks: 0,
+    nextAskMs: 0,
+    askPauseMs: settings.askPauseMs,
+    usualOfferMs: 30,
+    trouble: null,
+    everLeased: false
+  }
+}

@@ -1,0 +1,205 @@
+import type { PeerId, TaskId } from '../protocol/ids.ts'
+import { answerOffer, answerRefusal, continueAsking, startDiscovery, startListening, startRound } from './ask-cars.ts'
+import { assignTasks, expireTasks } from './assign-tasks.ts'
+import type { ClientEffect, ClientState, ClientStepEvent, HeldLease, LeaseEnd, OpenTask } from './client-state.ts'
+
+type Step = readonly [ClientState, readonly ClientEffect[]]
+
+/** Why a departure or a full car is no fault of the task. */
+const NO_FAULT = new Set(['ERR_BUSY', 'ERR_LEAVING', 'ERR_LINK_CLOSED', 'ERR_CAR_LOST', 'ERR_STOPPED'])
+
+/**
+ * One client's decisions for one model: what to announce, which offers to award, where each task runs, when it moves and
+ * how it ends. Deterministic and without I/O: randomness and time come with the events. Every task that was submitted
+ * yields exactly one `deliver` or `fail`, unless it was cancelled.
+ * @param nowMs - the monotonic clock
+ */
+export function clientStep(state: ClientState, event: ClientStepEvent, nowMs: number): Step {
+  const effects: ClientEffect[] = []
+  let next = apply(state, event, nowMs, effects)
+  if (event.type === 'stopped') return [next, effects]
+  next = expireTasks(next, nowMs, effects)
+  next = closeDueLeases(next, nowMs, effects)
+  next = continueAsking(next, nowMs, effects)
+  next = assignTasks(next, nowMs, effects)
+  next = startDiscovery(next, nowMs, effects)
+  const atMs = nextWakeMs(next, nowMs)
+  if (atMs !== undefined) effects.push({ type: 'wake', atMs })
+  return [next, effects]
+}
+
+function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effects: ClientEffect[]): ClientState {
+  switch (event.type) {
+    case 'submitted': {
+      const task: OpenTask = { id: event.task, deadlineMs: event.deadlineMs, attempt: 0, failures: 0, avoid: [], lastError: null }
+      return {
+        ...state,
+        waiting: [...state.waiting, task],
+        ...(state.leases.size === 0 ? { nextAskMs: Math.min(state.nextAskMs, nowMs + (state.everLeased ? 0 : state.settings.askPauseMs)) } : {})
+      }
+    }
+    case 'cancelled':
+      return cancelTask(state, event.task, nowMs, effects)
+    case 'discovered':
+      return startListening(state, event.ask, event.idleCars, nowMs, effects)
+    case 'undiscovered':
+      return state.asking?.ask === event.ask ? pauseAsking({ ...state, trouble: event.trouble }, nowMs) : state
+    case 'announced':
+      return startRound(state, event, nowMs)
+    case 'offered':
+      return answerOffer(state, event.ask, event.offer, nowMs, effects)
+    case 'granted':
+      return openLease(state, event, nowMs, effects)
+    case 'refused':
+      return answerRefusal(state, event.car)
+    case 'result':
+      return takeResult(state, event, nowMs, effects)
+    case 'bad-result':
+      return closeLease(state, event.car, 'refused', `a result was wrong: ${event.reason}`, nowMs, effects)
+    case 'failed':
+      return takeFailure(state, event, nowMs, effects)
+    case 'leaving':
+      return startLeaving(state, event.car, event.secondsLeft, nowMs, effects)
+    case 'car-lost':
+      return closeLease(answerRefusal(state, event.car), event.car, 'lost', event.reason, nowMs, effects)
+    case 'lease-ended':
+      return closeLease(state, event.car, 'released', 'the car ended the lease', nowMs, effects)
+    case 'woken':
+      return state
+    case 'stopped':
+      return stopAll(state, nowMs, effects)
+  }
+}
+
+function pauseAsking(state: ClientState, nowMs: number): ClientState {
+  return { ...state, asking: null, nextAskMs: nowMs + state.askPauseMs, askPauseMs: Math.min(state.settings.askPauseMostMs, state.askPauseMs * 2) }
+}
+
+function withLease(state: ClientState, lease: HeldLease): ClientState {
+  return { ...state, leases: new Map(state.leases).set(lease.car, lease) }
+}
+
+function openLease(state: ClientState, event: Extract<ClientStepEvent, { type: 'granted' }>, nowMs: number, effects: ClientEffect[]): ClientState {
+  const { asking } = state
+  effects.push({ type: 'lease-opened', car: event.car, slots: event.slots })
+  const lease: HeldLease = { lease: event.lease, car: event.car, slots: event.slots, flights: new Map(), idleSinceMs: nowMs, leavesAtMs: null }
+  const opened = { ...withLease(state, lease), everLeased: true, trouble: null, askPauseMs: state.settings.askPauseMs }
+  if (asking === null || !asking.pending.has(event.car)) return opened
+  const pending = new Map(asking.pending)
+  pending.delete(event.car)
+  return { ...opened, asking: { ...asking, pending, carsWon: asking.carsWon + 1 } }
+}
+
+/** Takes a flight off its lease; undefined when that attempt is not the current one there. */
+function landFlight(
+  state: ClientState,
+  car: PeerId,
+  task: TaskId,
+  attempt: number,
+  nowMs: number
+): { readonly state: ClientState; readonly flight: OpenTask } | undefined {
+  const lease = state.leases.get(car)
+  const flight = lease?.flights.get(task)
+  if (lease === undefined || flight === undefined || flight.attempt !== attempt) return undefined
+  const flights = new Map(lease.flights)
+  flights.delete(task)
+  return { state: withLease(state, { ...lease, flights, idleSinceMs: nowMs }), flight }
+}
+
+function takeResult(state: ClientState, event: Extract<ClientStepEvent, { type: 'result' }>, nowMs: number, effects: ClientEffect[]): ClientState {
+  const { car, task, attempt } = event
+  const landed = landFlight(state, car, task, attempt, nowMs)
+  effects.push({ type: landed === undefined ? 'drop-late' : 'deliver', task, attempt, car })
+  return landed?.state ?? state
+}
+
+function takeFailure(state: ClientState, event: Extract<ClientStepEvent, { type: 'failed' }>, nowMs: number, effects: ClientEffect[]): ClientState {
+  const landed = landFlight(state, event.car, event.task, event.attempt, nowMs)
+  if (landed === undefined) return state
+  const { code, message } = event
+  const leaves = state.leases.get(event.car)?.leavesAtMs !== null
+  if (NO_FAULT.has(code) && !leaves) return closeLease(state, event.car, 'refused', message, nowMs, effects)
+  const failures = landed.flight.failures + (NO_FAULT.has(code) ? 0 : 1)
+  if (!event.retryable || failures >= state.settings.maximumFailures) {
+    effects.push({ type: 'fail', task: event.task, code, message })
+    return landed.state
+  }
+  effects.push({ type: 'moved', task: event.task, from: event.car, reason: message })
+  const flight = { ...landed.flight, failures, avoid: avoiding(landed.flight, event.car), lastError: { code, message } }
+  return { ...landed.state, waiting: [flight, ...landed.state.waiting] }
+}
+
+function avoiding(task: OpenTask, car: PeerId): readonly PeerId[] {
+  return task.avoid.includes(car) ? task.avoid : [...task.avoid, car]
+}
+
+function startLeaving(state: ClientState, car: PeerId, secondsLeft: number, nowMs: number, effects: ClientEffect[]): ClientState {
+  const lease = state.leases.get(car)
+  if (lease === undefined) return answerRefusal(state, car)
+  if (secondsLeft === 0 || lease.flights.size === 0) return closeLease(state, car, 'leaving', 'the car leaves', nowMs, effects)
+  return withLease(state, { ...lease, leavesAtMs: nowMs + secondsLeft * 1000 })
+}
+
+/** Ends a lease; its tasks go back to the front of the queue as they were, to be sent as new attempts. */
+function closeLease(state: ClientState, car: PeerId, reason: LeaseEnd, why: string, nowMs: number, effects: ClientEffect[]): ClientState {
+  const lease = state.leases.get(car)
+  if (lease === undefined) return state
+  const leases = new Map(state.leases)
+  leases.delete(car)
+  effects.push({ type: 'lease-closed', car, lease: lease.lease, reason, tell: reason !== 'lost' && reason !== 'released' })
+  const moved = [...lease.flights.values()].map(flight => ({ ...flight, avoid: avoiding(flight, car) }))
+  for (const flight of moved) effects.push({ type: 'moved', task: flight.id, from: car, reason: why })
+  return { ...state, leases, waiting: [...moved, ...state.waiting], ...(moved.length > 0 ? { nextAskMs: nowMs, askPauseMs: state.settings.askPauseMs } : {}) }
+}
+
+function closeDueLeases(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
+  let next = state
+  for (const lease of state.leases.values()) {
+    const gone = lease.leavesAtMs !== null && (lease.leavesAtMs <= nowMs || lease.flights.size === 0)
+    const idle = lease.flights.size === 0 && state.waiting.length === 0 && nowMs - lease.idleSinceMs >= state.settings.leaseIdleMs
+    if (gone) next = closeLease(next, lease.car, 'leaving', 'the car leaves', nowMs, effects)
+    else if (idle) next = closeLease(next, lease.car, 'idle', 'no work was left', nowMs, effects)
+  }
+  return next
+}
+
+function cancelTask(state: ClientState, task: TaskId, nowMs: number, effects: ClientEffect[]): ClientState {
+  for (const lease of state.leases.values()) {
+    const flight = lease.flights.get(task)
+    if (flight === undefined) continue
+    effects.push({ type: 'cancel', task, attempt: flight.attempt, car: lease.car, lease: lease.lease })
+    return landFlight(state, lease.car, task, flight.attempt, nowMs)?.state ?? state
+  }
+  return { ...state, waiting: state.waiting.filter(waiting => waiting.id !== task) }
+}
+
+function stopAll(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
+  let next = state
+  for (const lease of state.leases.values()) {
+    for (const flight of lease.flights.values()) effects.push({ type: 'cancel', task: flight.id, attempt: flight.attempt, car: lease.car, lease: lease.lease })
+    const closed: ClientEffect[] = []
+    next = closeLease(next, lease.car, 'stopped', 'the client stopped', nowMs, closed)
+    effects.push(...closed.filter(effect => effect.type === 'lease-closed'))
+  }
+  for (const { id } of next.waiting)
+    effects.push({ type: 'fail', task: id, code: 'ERR_STOPPED', message: 'this peer stopped before the task ended; submit it again from a running peer' })
+  return { ...next, waiting: [], asking: null }
+}
+
+/** The next moment at which something is due without an event. */
+function nextWakeMs(state: ClientState, nowMs: number): number | undefined {
+  const due: number[] = []
+  for (const task of state.waiting) due.push(task.deadlineMs)
+  for (const lease of state.leases.values()) {
+    for (const flight of lease.flights.values()) due.push(flight.deadlineMs)
+    if (lease.leavesAtMs !== null) due.push(lease.leavesAtMs)
+    if (lease.flights.size === 0) due.push(lease.idleSinceMs + state.settings.leaseIdleMs)
+  }
+  if (state.asking?.phase === 'listening') {
+    due.push(state.asking.roundEndsMs, ...state.asking.pending.values())
+    if (state.asking.awardAtMs !== null) due.push(state.asking.awardAtMs)
+  }
+  if (state.asking === null && state.waiting.length > 0) due.push(state.nextAskMs)
+  const ahead = due.filter(dueMs => dueMs > nowMs)
+  return ahead.length === 0 ? undefined : Math.min(...ahead)
+}

@@ -1,0 +1,151 @@
+import type { ClientJournal } from '../ledger/store/client-journal.ts'
+import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
+import type { StoredModel } from '../models/model.ts'
+import { MotorpoolError } from '../protocol/errors.ts'
+import { type LeaseId, type TaskId, toHex } from '../protocol/ids.ts'
+import type { Clock, Signer } from '../protocol/signer.ts'
+import type { Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client.ts'
+import { createMemory, readOffer } from './contacts.ts'
+import { createModelClient, type ModelClient, type TaskSubmission } from './model-client.ts'
+import { prepareInput } from './prepare-input.ts'
+import { runJob } from './run-job.ts'
+
+export interface ClientInit {
+  readonly mesh: Mesh
+  /** Signs awards; its key is told to cars on their stream only. */
+  readonly account: Signer
+  readonly clock: Clock
+  readonly randomBytes: (length: number) => Uint8Array
+  readonly journal: ClientJournal
+  /** Resolves a name or CID; rejects `ERR_MODEL_UNKNOWN`. */
+  readonly findModel: (nameOrCid: string, signal: AbortSignal | undefined) => Promise<StoredModel>
+}
+
+/** The role of asking. Its handlers are to be fed with what the mesh hears. */
+export interface Client {
+  run: (model: string, inputs: TaskInputs, options?: RunOptions) => Promise<TaskResult>
+  submit: (job: Job) => AsyncIterable<JobOutcome>
+  readonly handlers: LinkHandlers
+  counts: () => ReturnType<ModelClient['counts']>
+  stop: () => void
+}
+
+const DEADLINE_MS = 60_000
+/** How often silence is looked at: as often as a beat is due. */
+const WATCH_MS = 250
+/** A car is given up after this silence, or four times its usual longest gap. */
+const SILENCE_MS = 2000
+
+export function createClient(init: ClientInit): Client {
+  const { mesh, clock, account } = init
+  const memory = createMemory()
+  const pools = new Map<string, ModelClient>()
+  const watch = setInterval(lookForSilence, WATCH_MS)
+  watch.unref()
+  let stopped = false
+
+  function lookForSilence(): void {
+    const waitedFor = new Set([...pools.values()].flatMap(pool => [...pool.cars()]))
+    for (const link of mesh.links()) {
+      if (!waitedFor.has(link.remote) || link.silenceMs() < Math.max(SILENCE_MS, 4 * link.p99GapMs())) continue
+      const error = new MotorpoolError('ERR_CAR_LOST', `nothing was heard from the car for ${Math.round(link.silenceMs())} ms; its tasks go to another`, {
+        retryable: true
+      })
+      for (const pool of pools.values()) pool.lost(link.remote, error.message)
+      void link.close(error)
+    }
+  }
+
+  function poolOf(model: StoredModel, options: Pick<RunOptions, 'priceCeiling' | 'unit'>): ModelClient {
+    const ceiling = options.priceCeiling ?? 0
+    const unit = options.unit ?? 'XXX'
+    const key = `${model.cid} ${ceiling} ${unit}`
+    const known = pools.get(key)
+    if (known !== undefined) return known
+    const pool = createModelClient({ ...init, model, memory, ceiling, unit })
+    pools.set(key, pool)
+    return pool
+  }
+
+  async function runTask(
+    nameOrCid: string,
+    inputs: TaskInputs,
+    options: RunOptions & Pick<TaskSubmission, 'onEvent'> & { readonly key: string }
+  ): Promise<TaskResult> {
+    if (stopped) throw new MotorpoolError('ERR_STOPPED', 'this peer has stopped; create a new one')
+    const model = await init.findModel(nameOrCid, options.signal)
+    const value = prepareInput(model.manifest, inputs, options.parameters)
+    const { key, signal, onEvent, deadlineMs = DEADLINE_MS } = options
+    if (!(deadlineMs > 0)) throw new MotorpoolError('ERR_INVALID_OPTION', `deadlineMs is ${deadlineMs}; give a number of milliseconds above 0`)
+    return poolOf(model, options).run({ key, value, deadlineMs, signal, onEvent })
+  }
+
+  function withLease(lease: Uint8Array, act: (pool: ModelClient, lease: LeaseId) => void): void {
+    const id = toHex(lease) as LeaseId
+    for (const pool of pools.values()) if (pool.holds(id)) return act(pool, id)
+  }
+
+  const handlers: LinkHandlers = {
+    onMessage: (link, message) => {
+      switch (message.type) {
+        case 'offer':
+          return hearOffer(link, message)
+        case 'granted':
+          return withLease(message.lease, (pool, lease) => pool.granted(link, lease, message.slots))
+        case 'busy':
+          return withLease(message.lease, (pool, lease) => pool.refused(link, lease))
+        case 'release':
+          return withLease(message.lease, (pool, lease) => pool.ended(link, lease))
+        case 'failed':
+          return withLease(message.lease, pool => {
+            const { attempt, code, message: text, retryable } = message
+            pool.failed(link, { task: toHex(message.task) as TaskId, attempt, code, message: text, retryable })
+          })
+        case 'leaving': {
+          for (const pool of pools.values()) pool.leaving(link.remote, message.secondsLeft)
+        }
+      }
+    },
+    onTransfer: (link, head, body) => {
+      if (head.type !== 'result') return body.discard()
+      const lease = toHex(head.lease) as LeaseId
+      const pool = [...pools.values()].find(candidate => candidate.holds(lease)) ?? [...pools.values()][0]
+      if (pool === undefined) return body.discard()
+      pool.received(link, head, body)
+    },
+    onClose: (link, error) => {
+      for (const pool of pools.values()) pool.lost(link.remote, error?.message ?? 'the connection to the car ended')
+    }
+  }
+
+  function hearOffer(link: Link, message: { readonly offer: Uint8Array; readonly binding: Uint8Array }): void {
+    const heard = readOffer(link, message, { peer: mesh.peerId, account: account.publicKey, nowSeconds: Math.floor(clock.unixMs() / 1000) })
+    if (typeof heard === 'string') throw new MotorpoolError('ERR_SCHEMA', `${heard}; answer the announcement as it is`)
+    for (const pool of pools.values()) if (pool.asked(heard.ask)) return pool.offered(heard)
+  }
+
+  return {
+    run: (model, inputs, options = {}) => runTask(model, inputs, { ...options, key: '', onEvent: undefined }),
+    submit: job =>
+      runJob(job, (task, signal) => runTask(job.model, task.inputs, { ...job, parameters: task.parameters, key: task.key, signal, onEvent: job.onEvent })),
+    handlers,
+    counts: () =>
+      [...pools.values()]
+        .map(pool => pool.counts())
+        .reduce(
+          (sum, counts) => ({
+            submitted: sum.submitted + counts.submitted,
+            done: sum.done + counts.done,
+            failed: sum.failed + counts.failed,
+            moved: sum.moved + counts.moved,
+            droppedLate: sum.droppedLate + counts.droppedLate
+          }),
+          { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
+        ),
+    stop: () => {
+      stopped = true
+      clearInterval(watch)
+      for (const pool of pools.values()) pool.stop()
+    }
+  }
+}

@@ -1,0 +1,42 @@
+import { openAnnouncement } from '../protocol/envelope.ts'
+import { toHex } from '../protocol/ids.ts'
+import { LIMITS } from '../protocol/limits.ts'
+
+export type GateVerdict = 'accept' | 'reject' | 'ignore'
+
+/** Announcements that one peer key may send in a burst, and then per second: a client with work opens a few rounds. */
+const BURST = 20
+const PER_SECOND = 4
+/** Senders remembered; the oldest are forgotten first. */
+const SENDERS_KEPT = 4096
+
+/**
+ * Judges gossip before it reaches a car or is forwarded: size, schema, signature and topic (`reject`: the sender should
+ * have known), expiry and rate per sender (`ignore`: it may be honest).
+ */
+export function createAnnouncementGate(nowMs: () => number): (topic: string, message: Uint8Array) => GateVerdict {
+  const senders = new Map<string, { readonly tokens: number; readonly atMs: number }>()
+  return (topic, message) => {
+    if (message.byteLength > LIMITS.announcement) return 'reject'
+    let announcement: ReturnType<typeof openAnnouncement>['value']
+    try {
+      announcement = openAnnouncement(message).value
+    } catch {
+      return 'reject'
+    }
+    if (announcement.topic !== topic) return 'reject'
+    const now = nowMs()
+    const skew = LIMITS.clockSkewSeconds * 1000
+    if (announcement.expires * 1000 + skew < now || announcement.issued * 1000 - skew > now) return 'ignore'
+    const sender = toHex(announcement.client)
+    const known = senders.get(sender) ?? { tokens: BURST, atMs: now }
+    const tokens = Math.min(BURST, known.tokens + (Math.max(0, now - known.atMs) / 1000) * PER_SECOND)
+    senders.delete(sender)
+    senders.set(sender, { tokens: Math.max(0, tokens - 1), atMs: now })
+    for (const oldest of senders.keys()) {
+      if (senders.size <= SENDERS_KEPT) break
+      senders.delete(oldest)
+    }
+    return tokens >= 1 ? 'accept' : 'ignore'
+  }
+}
