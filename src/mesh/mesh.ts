@@ -66,10 +66,12 @@ export interface Mesh {
   readonly signer: Signer
   /** Addresses that others can dial, with `/p2p/…`. */
   addresses: () => readonly string[]
+  /** At most two of them as binary multiaddrs, the likeliest to work from elsewhere first; what announcements carry. */
+  dialableAddresses: () => Uint8Array[]
   /** Dials a multiaddr (with or without `/p2p/…`); errors `ERR_PEER_UNREACHABLE`. */
   connect: (address: string, options?: SignalOption) => Promise<PeerId>
   /** The link to a peer: the open one, else a new one (dialled by peer id, or by `addresses` when given), hello exchanged; errors `ERR_PEER_UNREACHABLE`. */
-  link: (peer: PeerId, options?: SignalOption & { readonly addresses?: readonly string[] }) => Promise<Link>
+  link: (peer: PeerId, options?: SignalOption & { readonly addresses?: readonly (string | Uint8Array)[] }) => Promise<Link>
   links: () => readonly Link[]
   /** All connected peers, linked or not, with their addresses. */
   connections: () => readonly FoundPeer[]

@@ -1,0 +1,142 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import type { ControlMessage, Hello } from '../../protocol/control.ts'
+import { type MotorpoolError, throwIfAborted } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { Link, LinkHandlers } from '../mesh.ts'
+import type { MeshLimits } from '../mesh-limits.ts'
+import type { AwakeClock } from './awake-clock.ts'
+import { createBulkPool } from './bulk-pool.ts'
+import { createBulkStream } from './bulk-stream.ts'
+import type { ControlStream } from './control-stream.ts'
+import { linkClosed } from './link-closed.ts'
+import { createMemoryBudget } from './memory-budget.ts'
+import { createOutgoing, type Payload } from './outgoing.ts'
+import { createPulse } from './pulse.ts'
+
+export const BULK_PROTOCOL = '/motorpool/bulk/1'
+
+export interface OpenLinkInit {
+  readonly remote: PeerId
+  readonly hello: Hello
+  readonly ownHello: Hello
+  readonly connection: Connection
+  readonly control: ControlStream
+  readonly handlers: LinkHandlers
+  readonly limits: MeshLimits
+  readonly clock: AwakeClock
+  /** Before the handlers hear of it. */
+  readonly onClose: (link: OpenLink, error: MotorpoolError | undefined) => void
+}
+
+/** A link as its own mesh sees it. */
+export interface OpenLink extends Link {
+  /** The other side opened a bulk stream. */
+  attachBulk: (stream: Stream) => void
+  /** A beat interval is over. */
+  tick: () => void
+  /** Settles when the link is closed. */
+  readonly whenClosed: Promise<void>
+}
+
+/** Makes a link of a control stream on which both hellos have been exchanged. */
+export function createOpenLink(init: OpenLinkInit): OpenLink {
+  const { connection, control, handlers, limits, clock } = init
+  const pulse = createPulse(clock)
+  const budget = createMemoryBudget(limits.gatheredBytes)
+  const ended = Promise.withResolvers<void>()
+  let closed = false
+
+  const attachBulk = (stream: Stream) => {
+    if (closed) {
+      stream.abort(linkClosed('the link is closed'))
+      return
+    }
+    const bulk = createBulkStream({
+      stream,
+      budget,
+      stallMs: limits.stallMs,
+      now: clock.now,
+      onBytes: pulse.heard,
+      onTransfer: (head, body) => handlers.onTransfer(link, head, body),
+      onFault: end,
+      onReady: () => pool.pump(),
+      onClose: () => pool.remove(bulk)
+    })
+    pool.add(bulk)
+  }
+  const pool = createBulkPool(async () => {
+    const stream = await connection.newStream([BULK_PROTOCOL], { signal: AbortSignal.timeout(limits.dialTimeoutMs), runOnLimitedConnection: true })
+    attachBulk(stream)
+  })
+  const settle = (error: MotorpoolError | undefined) => {
+    closed = true
+    pool.fail(error ?? linkClosed('the link was closed'))
+    init.onClose(link, error)
+    ended.resolve()
+    handlers.onClose(link, error)
+  }
+  /** Ends it at once. */
+  const end = (error: MotorpoolError | undefined) => {
+    if (closed) return
+    settle(error)
+    const reason = error ?? linkClosed('the other side closed the link')
+    control.abort(reason)
+    for (const bulk of pool.streams()) bulk.abort(reason)
+  }
+  control.listener = {
+    onBytes: pulse.heard,
+    onMessage: message => {
+      if (message.type === 'beat') pulse.onBeat(message)
+      else handlers.onMessage(link, message)
+    },
+    onEnd: end
+  }
+
+  const link: OpenLink = {
+    remote: init.remote,
+    hello: init.hello,
+    ownHello: init.ownHello,
+    remoteAddress: connection.remoteAddr.toString(),
+    get closed() {
+      return closed
+    },
+    send: (message: ControlMessage) => {
+      if (closed) throw linkClosed('the link is closed')
+      control.send(message)
+    },
+    transfer: async (head, payload: Payload, options = {}) => {
+      throwIfAborted(options.signal)
+      if (closed) throw linkClosed('the link is closed')
+      await pool.send(createOutgoing(head, payload, options.signal))
+    },
+    silenceMs: pulse.silenceMs,
+    p99GapMs: pulse.p99GapMs,
+    roundTripMs: pulse.roundTripMs,
+    close: async error => {
+      if (closed) return
+      if (error !== undefined) {
+        end(linkClosed(error.message, error))
+        return
+      }
+      settle(undefined)
+      // The control stream last: its end tells the other side to drop what is still on its way.
+      await Promise.all(pool.streams().map(bulk => bulk.close()))
+      await control.close()
+    },
+    attachBulk,
+    whenClosed: ended.promise,
+    tick: () => {
+      if (closed) return
+      pulse.tick()
+      for (const bulk of pool.streams()) bulk.tick()
+      if (pulse.silenceMs() > limits.halfOpenMs) {
+        const error = linkClosed(`nothing came from the other side for ${Math.round(limits.halfOpenMs / 1000)} s`)
+        end(error)
+        connection.abort(error)
+        return
+      }
+      control.send(pulse.beat())
+    }
+  }
+  return link
+}

@@ -1,0 +1,39 @@
+const SECOND_MS = 1000
+const MINUTE_MS = 60 * SECOND_MS
+const MIB = 1024 * 1024
+
+/** Times and sizes of a mesh; tests shorten the times. */
+export const MESH_LIMITS = {
+  /** Between two beats on an open link. */
+  beatIntervalMs: 250,
+  /** A link that is silent for longer is half-open and closed with its connection. */
+  halfOpenMs: 15 * SECOND_MS,
+  /** From a control stream's opening to the other side's hello. */
+  helloTimeoutMs: 5 * SECOND_MS,
+  /** From the wish for a connection to its end of negotiation. */
+  dialTimeoutMs: 8 * SECOND_MS,
+  /** A transfer that makes no progress for longer, with bytes outstanding and a reader waiting, fails. */
+  stallMs: 30 * SECOND_MS,
+  /** Bytes of whole payloads that may be gathered at once on one link: two of the largest. */
+  gatheredBytes: 128 * MIB,
+  /** Unsent control bytes at which the other side counts as not reading. */
+  unsentControlBytes: 1 * MIB,
+  /** Silent sockets hold a place until this is over (2 a second starve a peer that waits 10 s). */
+  inboundUpgradeTimeoutMs: 2 * SECOND_MS,
+  /** Connections that may be upgrading at once. */
+  pendingConnections: 100,
+  /** Connections that one address may open in a second; cars behind one carrier NAT share theirs. */
+  connectionsPerAddress: 256,
+  /** How long a provider record is honoured; cars come and go. */
+  providerValidityMs: 30 * MINUTE_MS,
+  /** Provider records are renewed when they have less left. */
+  providerRenewalMs: 12 * MINUTE_MS,
+  /** How often provider records are looked through. */
+  providerCheckMs: 5 * MINUTE_MS,
+  /** A lookup on the DHT that the caller doesn't limit. */
+  lookupTimeoutMs: 30 * SECOND_MS,
+  /** Between questions on the local network. */
+  mdnsIntervalMs: 10 * SECOND_MS
+} as const
+
+export type MeshLimits = { readonly [Name in keyof typeof MESH_LIMITS]: number }

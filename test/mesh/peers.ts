@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto'
+import { createMesh, type HostedMesh, type MeshInit } from '../../src/mesh/create-mesh.ts'
+import type { Link, LinkHandlers, TransferBody } from '../../src/mesh/mesh.ts'
+import type { ControlMessage, Hello } from '../../src/protocol/control.ts'
+import type { TransferHead } from '../../src/protocol/transfer.ts'
+
+export interface Received {
+  readonly messages: { readonly link: Link; readonly message: ControlMessage }[]
+  readonly transfers: { readonly link: Link; readonly head: TransferHead; readonly body: TransferBody }[]
+  readonly closed: { readonly link: Link; readonly error: Error | undefined }[]
+}
+
+export type TestPeer = HostedMesh & { readonly received: Received }
+
+const hello: Hello = { type: 'hello', v: 1, agent: 'test' }
+
+/** A mesh on loopback that remembers what it hears. */
+export async function startPeer(init: Partial<MeshInit> = {}): Promise<TestPeer> {
+  const received: Received = { messages: [], transfers: [], closed: [] }
+  const handlers: LinkHandlers = {
+    onMessage: (link, message) => received.messages.push({ link, message }),
+    onTransfer: (link, head, body) => received.transfers.push({ link, head, body }),
+    onClose: (link, error) => received.closed.push({ link, error })
+  }
+  const mesh = await createMesh({
+    seed: randomBytes(32),
+    listen: ['/ip4/127.0.0.1/tcp/0'],
+    join: [],
+    mdns: false,
+    dht: 'server',
+    hello: () => hello,
+    handlers,
+    validate: () => 'accept',
+    ...init
+  })
+  return Object.assign(mesh, { received })
+}
+
+/** Resolves when the condition holds; looks often, and gives up loudly. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 20_000): Promise<void> {
+  const end = performance.now() + limitMs
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
+/** Stops peers, whatever the test did with them. */
+export async function stopAll(peers: readonly { stop: () => Promise<void> }[]): Promise<void> {
+  await Promise.all(peers.map(peer => peer.stop()))
+}
+
+/** A small transfer head. */
+export function wantHead(id: number): TransferHead {
+  return { type: 'want', id, cid: new Uint8Array(36) }
+}
