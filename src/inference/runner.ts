@@ -72,8 +72,10 @@ export interface RunnerOptions {
   readonly threads?: number
   /** Address space above which the worker dies alone, bytes; what Node reserves (about 1.8 GB) comes on top. @default 2 GiB */
   readonly memoryLimitBytes?: number
-  /** Where worker sockets live; a fresh temporary folder unless given. */
-  readonly socketFolder?: string
+  /** Milliseconds that a running task whose caller aborted may still take before its worker is killed. @default 1000 */
+  readonly killAfterAbortMs?: number
+  /** Milliseconds that loading the model may take. @default 60000 */
+  readonly loadLimitMs?: number
   /** Told when a worker died and was replaced, for logs. */
   readonly onRestart?: (reason: string) => void
 }

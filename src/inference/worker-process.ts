@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { MotorpoolError } from '../protocol/errors.ts'
+import { createFrameReader } from '../protocol/frames.ts'
+import type { Value } from '../protocol/tensor.ts'
+import { watchMemory } from './memory-watchdog.ts'
+import type { ModelSignature, NumericsClass } from './runner.ts'
+import { WORKER_FRAME_LIMIT, type WorkerReply, type WorkerRequest, workerFrame } from './worker-frames.ts'
+import { DATA_DESCRIPTOR, type WorkerConfiguration, type WorkerReport } from './worker-messages.ts'
+import { readReply } from './worker-reply.ts'
+
+/** The entry file beside this one, as source or as built. */
+const ENTRY = fileURLToPath(new URL(`./worker/main${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url))
+
+/** Major collections of a small heap take a third of a busy worker's CPU unless the heap may grow (docs of V8: heap growing). */
+const NODE_FLAGS = ['--heap-growing-percent=400', '--no-warnings']
+
+/** Characters of a dying worker's last words that are kept. */
+const LAST_WORDS = 4096
+
+/** What the system, V8 or ONNX Runtime print when memory ran out and the process gave up. */
+const OUT_OF_MEMORY = /out of memory|bad_alloc|allocation failed|cannot allocate/i
+
+/** Why a worker ended: killed by us for a reason, refused its model, or died by itself. */
+export interface WorkerEnd {
+  readonly reason: string
+  readonly error: MotorpoolError
+}
+
+export interface LoadedWorker {
+  readonly numerics: NumericsClass
+  readonly signature: ModelSignature
+}
+
+export interface WorkerProcessInit extends WorkerConfiguration {
+  /** An empty folder: its working directory, home and place for temporary files. */
+  readonly folder: string
+  readonly onReply: (reply: WorkerReply) => void
+}
+
+/** One live worker process; `ended` always resolves, after the last reply that it managed to send. */
+export interface WorkerProcess {
+  readonly pid: number | undefined
+  /** Resolves when the model is ready; rejects when the worker ends before. */
+  readonly loaded: Promise<LoadedWorker>
+  readonly ended: Promise<WorkerEnd>
+  run: (id: number, value: Value) => void
+  /** Forgets a task that has not begun; it is not replied to. */
+  drop: (id: number) => void
+  /** Ends the process at once; `error` then tells why. */
+  kill: (error: MotorpoolError) => void
+}
+
+/** Starts a process that loads a model at nice 10 with a minimal environment and no way to the terminal. */
+export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
+  const { folder, onReply, ...configuration } = init
+  const child = spawn(process.execPath, [...NODE_FLAGS, ENTRY, JSON.stringify(configuration)], {
+    cwd: folder,
+    env: { PATH: process.env.PATH ?? '', HOME: folder, TMPDIR: folder, ORT_DISABLE_TELEMETRY: '1' },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe']
+  })
+  let killedFor: MotorpoolError | undefined
+  const kill = (error: MotorpoolError): void => {
+    killedFor ??= error
+    child.kill('SIGKILL')
+  }
+
+  let lastWords = ''
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    lastWords = (lastWords + text).slice(-LAST_WORDS)
+  })
+
+  const stopWatching = new AbortController()
+  const loaded = Promise.withResolvers<LoadedWorker>()
+  loaded.promise.catch(() => {})
+  child.on('message', (report: WorkerReport) => {
+    if (report.type === 'loaded') loaded.resolve(report)
+    else if (report.type === 'refused') kill(new MotorpoolError(report.code, report.message))
+    else if (child.pid !== undefined) watchMemory(child.pid, { limitBytes: init.memoryLimitBytes, onExceeded: kill, signal: stopWatching.signal })
+  })
+
+  const ended = endOf(child).then((how): WorkerEnd => {
+    stopWatching.abort()
+    const error = killedFor ?? deathError(how, lastWords)
+    loaded.reject(error)
+    return { reason: killedFor === undefined ? how : `${how}: ${killedFor.message}`, error }
+  })
+
+  const hear = (reply: WorkerReply): void => {
+    if (killedFor === undefined) onReply(reply)
+  }
+  const write = dataChannel(child, hear, kill)
+  return {
+    pid: child.pid,
+    loaded: loaded.promise,
+    ended,
+    run: (id, value) => write({ type: 'run', id, value }),
+    drop: id => write({ type: 'drop', id }),
+    kill
+  }
+}
+
+/** Frames on the socket pair; a worker that breaks the protocol is killed. */
+function dataChannel(child: ChildProcess, onReply: (reply: WorkerReply) => void, kill: (error: MotorpoolError) => void): (request: WorkerRequest) => void {
+  const socket = child.stdio[DATA_DESCRIPTOR] as Socket | null | undefined
+  const read = createFrameReader({ limit: WORKER_FRAME_LIMIT, onFrame: (parts, length) => onReply(readReply(parts, length)) })
+  socket?.on('data', (chunk: Buffer) => {
+    try {
+      read(chunk)
+    } catch (cause) {
+      kill(new MotorpoolError('ERR_WORKER_DIED', 'the worker sent what is no reply and was killed; submit again', { cause, retryable: true }))
+    }
+  })
+  // The end of the process tells more than its broken socket.
+  socket?.on('error', () => {})
+  return request => {
+    const frame = workerFrame(request)
+    socket?.cork()
+    for (const part of frame) socket?.write(part)
+    socket?.uncork()
+  }
+}
+
+/** Resolves with words for how a process ended, once its pipes have been read to their ends. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise(resolve => {
+    child.once('error', error => {
+      if (child.pid === undefined) resolve(`it could not be started (${error.message})`)
+    })
+    child.once('close', (code, signal) => resolve(signal === null ? `exited with code ${code}` : `killed by ${signal}`))
+  })
+}
+
+function deathError(how: string, lastWords: string): MotorpoolError {
+  if (OUT_OF_MEMORY.test(lastWords))
+    return new MotorpoolError('ERR_MEMORY_LIMIT', 'the worker ran out of the memory it may take and died; send a smaller input')
+  const error = /^\w*Error: .{1,200}/m.exec(lastWords)?.[0]
+  return new MotorpoolError('ERR_WORKER_DIED', `the worker died (${how}${error === undefined ? '' : `, ${error}`}); submit again`, { retryable: true })
+}

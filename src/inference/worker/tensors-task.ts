@@ -1,0 +1,61 @@
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
+import { MotorpoolError } from '../../protocol/errors.ts'
+import type { Tensor, Value } from '../../protocol/tensor.ts'
+import type { ModelSignature, RunnableModel } from '../runner.ts'
+import { checkInput } from './check-input.ts'
+import { runError } from './ort-errors.ts'
+import { fromOrtTensor, isCarried, toOrtTensor } from './ort-tensor.ts'
+import { openSession } from './session.ts'
+import type { LoadedTask } from './task.ts'
+
+type Metadata = InferenceSession['inputMetadata'][number]
+
+/** Any ONNX model: what goes in and comes out are the tensors of its graph. */
+export async function loadTensorsTask(model: RunnableModel, threads: number): Promise<LoadedTask> {
+  const session = await openSession(model, graphFile(model), threads)
+  const unusable = session.inputMetadata.find(input => !input.isTensor || !isCarried(input.type))
+  if (unusable !== undefined)
+    throw new MotorpoolError(
+      'ERR_BAD_MODEL',
+      `input ${unusable.name} is ${typeName(unusable)}, which onnxruntime-node cannot take; export the model with another type`
+    )
+  const signature = { inputs: describe(session.inputMetadata), outputs: describe(session.outputMetadata) }
+  return { signature, run: input => run(session, signature, input) }
+}
+
+async function run(session: InferenceSession, signature: ModelSignature, input: Value): Promise<Value> {
+  checkInput(input, 'tensors', signature)
+  const opaque = session.outputMetadata.find(output => !output.isTensor || !isCarried(output.type))
+  if (opaque !== undefined)
+    throw new MotorpoolError(
+      'ERR_RUN_FAILED',
+      `output ${opaque.name} is ${typeName(opaque)}, only tensors of common types can be returned; export the model with tensor outputs`
+    )
+  const feeds: Record<string, OrtTensor> = {}
+  for (const { name } of signature.inputs) feeds[name] = toOrtTensor(input.tensors[name] as Tensor)
+  const outputs = await session.run(feeds).catch((error: unknown) => {
+    throw runError(error)
+  })
+  const tensors: Record<string, Tensor> = {}
+  for (const [name, output] of Object.entries(outputs)) tensors[name] = fromOrtTensor(name, output)
+  return { kind: 'tensors', parameters: {}, tensors }
+}
+
+function graphFile(model: RunnableModel): string {
+  const graphs = model.files.filter(path => path.endsWith('.onnx'))
+  const graph = graphs.length === 1 ? graphs[0] : (graphs.find(path => path === 'model.onnx') ?? graphs.find(path => path === 'onnx/model.onnx'))
+  if (graph === undefined)
+    throw new MotorpoolError(
+      'ERR_BAD_MODEL',
+      `a tensors model needs one .onnx file or a model.onnx, it has ${graphs.length} (${graphs.join(', ')}); add one file`
+    )
+  return graph
+}
+
+function describe(metadata: readonly Metadata[]): ModelSignature['inputs'] {
+  return metadata.flatMap(one => (one.isTensor ? [{ name: one.name, type: one.type, dims: one.shape.map(dim => (dim === '' ? null : dim)) }] : []))
+}
+
+function typeName(metadata: Metadata): string {
+  return metadata.isTensor ? metadata.type : 'not a tensor'
+}
