@@ -1,7 +1,26 @@
-import type { Car, CarOptions } from './car/car.ts'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Car, CarOptions, CarStatus } from './car/car.ts'
+import { type CarStay, createCar, type LoadedModel } from './car/create-car.ts'
 import type { Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
-import type { FoundPeer } from './mesh/mesh.ts'
-import type { AccountId, PeerId } from './protocol/ids.ts'
+import { type Client, createClient } from './client/create-client.ts'
+import { startRunner } from './inference/start-runner.ts'
+import { openCarJournal } from './ledger/store/car-journal.ts'
+import { openClientJournal } from './ledger/store/client-journal.ts'
+import { openDataFolder } from './ledger/store/data-folder.ts'
+import { loadOrCreateSeed } from './ledger/store/key-file.ts'
+import { createBlockExchange } from './mesh/block-exchange.ts'
+import { createMesh } from './mesh/create-mesh.ts'
+import type { FoundPeer, LinkHandlers, Mesh } from './mesh/mesh.ts'
+import type { StoredModel } from './models/model.ts'
+import { isAllowed } from './models/model-policy.ts'
+import { type ModelStore, openModelStore } from './models/model-store.ts'
+import { createAnnouncementGate } from './placement/announcement-gate.ts'
+import { MotorpoolError } from './protocol/errors.ts'
+import { type AccountId, cidToBytes, type PeerId, toHex } from './protocol/ids.ts'
+import { type Clock, type Signer, signerFromSeed } from './protocol/signer.ts'
 
 export interface PeerOptions {
   /** Keys, journals and models live here (0700); a temporary folder, removed at stop, unless given. */
@@ -21,7 +40,8 @@ export interface PeerOptions {
 }
 
 export interface PeerStatus {
-  readonly peerId: PeerId
+  /** Null while its car is away. */
+  readonly peerId: PeerId | null
   readonly addresses: readonly string[]
   readonly connections: number
   readonly links: number
@@ -33,6 +53,7 @@ export interface PeerStatus {
 export interface Peer {
   /** Changes when its car leaves and joins again. */
   readonly peerId: PeerId
+  /** The account that signs awards, hex; a car's is new at every stay. */
   readonly account: AccountId
   readonly car: Car | undefined
   addresses: () => readonly string[]
@@ -45,4 +66,269 @@ export interface Peer {
   /** Round trip to a peer, ms. */
   ping: (peer: string, options?: { readonly signal?: AbortSignal }) => Promise<number>
   stop: () => Promise<void>
+}
+
+const AGENT = 'motorpool/0.1.0'
+const SYSTEM_CLOCK: Clock = { monotonicMs: () => performance.now(), unixMs: () => Date.now() }
+/** A driver who is there already waits for nobody: what can't end within this is handed back, seconds. */
+const DEPARTURE_SECONDS = 1
+/** Addresses of earlier neighbours that a car tries when it joins again. */
+const NEIGHBOURS_KEPT = 12
+
+/** A peer's time on the mesh under one peer key. */
+interface Session {
+  readonly mesh: Mesh
+  readonly client: Client
+  readonly account: AccountId
+  readonly stay: CarStay | undefined
+}
+
+/**
+ * Joins the mesh. Errors: `ERR_DATA_FOLDER`, `ERR_DATA_FOLDER_LOCKED`, `ERR_ACCOUNT_KEY`, `ERR_ADDRESS_IN_USE`,
+ * `ERR_INVALID_OPTION`, and for cars `ERR_MODEL_UNKNOWN`, `ERR_MODEL_NOT_ALLOWED`, `ERR_BAD_MODEL`.
+ */
+export async function createPeer(options: PeerOptions = {}): Promise<Peer> {
+  const temporary = options.dataFolder === undefined ? mkdtempSync(join(tmpdir(), 'motorpool-')) : undefined
+  const cleanUp: (() => void)[] = temporary === undefined ? [] : [() => rmSync(temporary, { recursive: true, force: true })]
+  const undo = (): void => {
+    for (const act of cleanUp.splice(0).reverse()) act()
+  }
+  try {
+    const folder = options.dataFolder ?? temporary ?? ''
+    const store = await openModelStore(options.modelFolder ?? join(folder, 'models'))
+    const assembly = openAssembly(folder, options, store, cleanUp)
+    return await assemble(assembly, undo)
+  } catch (error) {
+    undo()
+    throw error
+  }
+}
+
+interface Assembly {
+  readonly options: PeerOptions
+  readonly store: ModelStore
+  readonly startSession: (join: readonly string[], parked: boolean) => Promise<Session>
+}
+
+function openAssembly(folder: string, options: PeerOptions, store: ModelStore, cleanUp: (() => void)[]): Assembly {
+  const clientFolder = openDataFolder(folder, 'client')
+  cleanUp.push(() => clientFolder.close())
+  const clientJournal = openClientJournal(clientFolder)
+  cleanUp.push(() => clientJournal.close())
+  const { car } = options
+  if (car === undefined) {
+    const account = signerFromSeed(loadOrCreateSeed(folder, 'account'))
+    return { options, store, startSession: join => startSession({ options, store, join, clientJournal, account: () => account, offering: undefined }) }
+  }
+  const carFolder = openDataFolder(folder, 'car')
+  cleanUp.push(() => carFolder.close())
+  const journal = openCarJournal(carFolder)
+  cleanUp.push(() => journal.close())
+  const deviceSeed = loadOrCreateSeed(folder, 'device')
+  // A car that also asks does so under a new account each stay: one that lasts would link its stays.
+  const account = (): Signer => signerFromSeed(randomBytes(32))
+  return {
+    options,
+    store,
+    startSession: (join, parked) => startSession({ options, store, join, clientJournal, account, offering: parked ? { car, journal, deviceSeed } : undefined })
+  }
+}
+
+interface SessionInit {
+  readonly options: PeerOptions
+  readonly store: ModelStore
+  readonly join: readonly string[]
+  readonly clientJournal: ReturnType<typeof openClientJournal>
+  readonly account: () => Signer
+  readonly offering: { readonly car: CarOptions; readonly journal: ReturnType<typeof openCarJournal>; readonly deviceSeed: Uint8Array } | undefined
+}
+
+async function startSession(init: SessionInit): Promise<Session> {
+  const { options, store, offering } = init
+  const models = offering === undefined ? [] : await loadModels(store, offering.car)
+  const account = init.account()
+  let stay: CarStay | undefined
+  let client: Client | undefined
+  const handlers: LinkHandlers = {
+    onMessage: (link, message) => {
+      stay?.handlers.onMessage(link, message)
+      client?.handlers.onMessage(link, message)
+    },
+    onTransfer: (link, head, body) => {
+      if (blocks.receive(link, head, body)) return
+      const role = head.type === 'task' ? stay : client
+      if (role === undefined) body.discard()
+      else role.handlers.onTransfer(link, head, body)
+    },
+    onClose: (link, error) => {
+      stay?.handlers.onClose(link, error)
+      client?.handlers.onClose(link, error)
+    }
+  }
+  const blocks = createBlockExchange({ read: cid => store.readBlock(cid), links: () => mesh.links() })
+  const mesh: Mesh = await createMesh({
+    seed: randomBytes(32),
+    listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'],
+    join: init.join,
+    mdns: options.mdns ?? false,
+    dht: options.dht ?? dhtModeFor(options.listen),
+    hello: () => ({
+      type: 'hello',
+      v: 1,
+      agent: AGENT,
+      account: account.publicKey,
+      nonce: randomBytes(32),
+      ...(models.length > 0 ? { shards: stay?.shards() ?? models.map(({ cid }): [Uint8Array, string, number] => [cidToBytes(cid), '', 1]) } : {})
+    }),
+    handlers,
+    validate: createAnnouncementGate(SYSTEM_CLOCK.unixMs)
+  }).catch(async error => {
+    await Promise.all(models.map(({ runner }) => runner.stop()))
+    throw error
+  })
+  client = createClient({ mesh, account, clock: SYSTEM_CLOCK, randomBytes, journal: init.clientJournal, findModel: nameOrCid => store.get(nameOrCid) })
+  if (offering !== undefined) {
+    const { car, journal, deviceSeed } = offering
+    stay = createCar({
+      mesh,
+      deviceSeed,
+      accountIndex: randomBytes(4).readUInt32BE(),
+      clock: SYSTEM_CLOCK,
+      random: Math.random,
+      journal,
+      models,
+      slots: car.slots ?? 1,
+      hardware: hardwareClass(),
+      price: { perTask: 0, perItem: 0, per1kTokensIn: 0, per1kTokensOut: 0, unit: 'XXX', ...car.price },
+      onEvent: car.onEvent ?? (() => undefined)
+    })
+  }
+  return {
+    mesh,
+    client,
+    stay,
+    account: toHex(account.publicKey) as AccountId
+  }
+}
+
+/** Starts a worker for each model that the car is to hold. */
+async function loadModels(store: ModelStore, car: CarOptions): Promise<LoadedModel[]> {
+  const wanted = await chooseModels(store, car)
+  const loading = wanted.map(async (model): Promise<LoadedModel> => {
+    const runner = await startRunner(
+      { cid: model.cid, task: model.manifest.task, folder: model.folder, files: model.manifest.files.map(file => file.path) },
+      {
+        threads: car.slots ?? 1,
+        memoryLimitBytes: car.memoryLimitBytes,
+        onRestart: reason => car.onEvent?.({ type: 'worker-restarted', model: model.cid, reason })
+      }
+    )
+    return { cid: model.cid, name: model.manifest.name, runner }
+  })
+  const settled = await Promise.allSettled(loading)
+  const failed = settled.find(outcome => outcome.status === 'rejected')
+  if (failed === undefined) return settled.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  await Promise.all(settled.map(outcome => (outcome.status === 'fulfilled' ? outcome.value.runner.stop() : undefined)))
+  throw failed.reason
+}
+
+async function chooseModels(store: ModelStore, { policy, models }: CarOptions): Promise<readonly StoredModel[]> {
+  const allowed = (model: StoredModel): boolean => isAllowed(policy, { cid: model.cid, publisher: model.manifest.publisher })
+  if (models === undefined) return Promise.all((await store.list()).filter(allowed).map(model => store.open(model.cid)))
+  const chosen = await Promise.all(models.map(name => store.get(name)))
+  for (const model of chosen) {
+    if (allowed(model)) continue
+    throw new MotorpoolError(
+      'ERR_MODEL_NOT_ALLOWED',
+      `the owner's policy does not allow ${model.manifest.name} (${model.cid}) of publisher ${toHex(model.manifest.publisher)}; allow its publisher or CID, or leave the model out`
+    )
+  }
+  return Promise.all(chosen.map(model => store.open(model.cid)))
+}
+
+/** Only publicly dialable peers answer DHT queries; on loopback everybody is dialable. */
+function dhtModeFor(listen: PeerOptions['listen']): 'server' | 'client' {
+  return (listen ?? ['/ip4/127.0.0.1']).every(address => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)) ? 'server' : 'client'
+}
+
+function hardwareClass(): 'cpu-2' | 'cpu-4' | 'cpu-8' | 'cpu-16' {
+  const cores = availableParallelism()
+  return cores >= 16 ? 'cpu-16' : cores >= 8 ? 'cpu-8' : cores >= 4 ? 'cpu-4' : 'cpu-2'
+}
+
+async function assemble({ options, startSession }: Assembly, release: () => void): Promise<Peer> {
+  const parkedAtStart = options.car !== undefined && options.car.parked !== false
+  let session: Session | undefined = options.car === undefined || parkedAtStart ? await startSession(options.join ?? [], parkedAtStart) : undefined
+  let neighbours: readonly string[] = []
+  let lastStatus: CarStatus = { state: 'away', slots: options.car?.slots ?? 1, running: 0, queued: 0, done: 0, failed: 0, handedBack: 0, heard: 0, models: [] }
+  let turn: Promise<void> = Promise.resolve()
+  let stopped = false
+
+  const here = (): Session => {
+    if (session !== undefined && !stopped) return session
+    throw stopped
+      ? new MotorpoolError('ERR_STOPPED', 'this peer has stopped; create a new one')
+      : new MotorpoolError('ERR_LEAVING', 'this car is away, so it is not on the mesh; park it first')
+  }
+  /** Departures, parkings and the stop, one after another. */
+  const inTurn = (act: () => Promise<void>): Promise<void> => {
+    turn = turn.catch(() => undefined).then(act)
+    return turn
+  }
+  const leave = async (reason: string, secondsLeft: number): Promise<void> => {
+    if (session === undefined) return
+    const { mesh, client, stay } = session
+    neighbours = mesh
+      .connections()
+      .flatMap(({ addresses }) => addresses)
+      .slice(0, NEIGHBOURS_KEPT)
+    await stay?.depart({ reason, secondsLeft })
+    client.stop()
+    if (stay !== undefined) lastStatus = { ...stay.status(), state: 'away' }
+    await mesh.stop()
+    session = undefined
+  }
+
+  const car: Car | undefined =
+    options.car === undefined
+      ? undefined
+      : {
+          status: () => session?.stay?.status() ?? lastStatus,
+          depart: ({ reason, secondsLeft = DEPARTURE_SECONDS }) => inTurn(() => leave(reason, secondsLeft)),
+          park: () =>
+            inTurn(async () => {
+              if (stopped) throw new MotorpoolError('ERR_STOPPED', 'this peer has stopped; create a new one')
+              if (session === undefined) session = await startSession([...new Set([...(options.join ?? []), ...neighbours])], true)
+            })
+        }
+
+  return {
+    get peerId() {
+      return here().mesh.peerId
+    },
+    get account() {
+      return here().account
+    },
+    car,
+    addresses: () => here().mesh.addresses(),
+    run: async (model, inputs, runOptions) => here().client.run(model, inputs, runOptions),
+    submit: job => here().client.submit(job),
+    status: () => ({
+      peerId: session?.mesh.peerId ?? null,
+      addresses: session?.mesh.addresses() ?? [],
+      connections: session?.mesh.connections().length ?? 0,
+      links: session?.mesh.links().length ?? 0,
+      car: car?.status() ?? null,
+      client: session?.client.counts() ?? { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
+    }),
+    connections: () => session?.mesh.connections() ?? [],
+    ping: async (peer, pingOptions) => here().mesh.ping(peer.startsWith('/') ? await here().mesh.connect(peer, pingOptions) : (peer as PeerId), pingOptions),
+    stop: () =>
+      inTurn(async () => {
+        if (stopped) return
+        await leave('this peer stops', 0)
+        stopped = true
+        release()
+      })
+  }
 }
