@@ -6,13 +6,28 @@ import { TENSOR_TYPES, type TensorType } from '../protocol/tensor.ts'
 
 const integer = z.int().nonnegative()
 const text = z.string().max(LIMITS.name)
-/** A tensor's declared name, type and shape; -1 or a name stands for a dimension that varies. */
+/** A tensor's declared name, type and shape; -1 or a name stands for a dimension that varies, null for any shape at all. */
 export const tensorSpecificationSchema = z.strictObject({
   name: text.min(1),
   type: z.enum(Object.keys(TENSOR_TYPES) as [TensorType, ...TensorType[]]),
-  dims: z.array(z.union([z.int().min(-1), text]))
+  dims: z
+    .array(z.union([z.int().min(-1), text]))
+    .max(LIMITS.tensorRank)
+    .nullable()
 })
 export type TensorSpecification = z.infer<typeof tensorSpecificationSchema>
+
+/**
+ * A file of a model. Up to `LIMITS.block` it is one block, fetched by its own sha256. A larger one is fetched in blocks of
+ * `LIMITS.block` bytes (the last is the rest): `blocks` is the sha256 of its *block list*, their sha256 digests one after another,
+ * which is fetched as a block too. So every block can be checked by its own hash, as it comes.
+ */
+export const manifestFileSchema = z
+  .strictObject({ path: text.min(1), sha256: bytes(32), size: integer.max(LIMITS.block * (LIMITS.block / 32)), blocks: bytes(32).optional() })
+  .refine(file => file.size > LIMITS.block === (file.blocks !== undefined), {
+    message: `must have a block list exactly when it is larger than ${LIMITS.block} bytes`
+  })
+export type ManifestFile = z.infer<typeof manifestFileSchema>
 
 /** Pipelines that a worker knows besides plain tensors. */
 export const MODEL_TASKS = ['tensors', 'ocr'] as const
@@ -26,10 +41,7 @@ export const manifestSchema = z.strictObject({
   version: integer.min(1),
   task: z.enum(MODEL_TASKS),
   /** Paths are relative, forward slashes, no `..`; content addressed by sha256 of the whole file. */
-  files: z
-    .array(z.strictObject({ path: text.min(1), sha256: bytes(32), size: integer }))
-    .min(1)
-    .max(256),
+  files: z.array(manifestFileSchema).min(1).max(256),
   inputs: z.array(tensorSpecificationSchema).max(LIMITS.tensors),
   outputs: z.array(tensorSpecificationSchema).max(LIMITS.tensors),
   /** How far honest results may differ across numerics classes, in millionths. */
@@ -39,6 +51,8 @@ export const manifestSchema = z.strictObject({
   publisher: bytes(32),
   /** Seconds since 1970 UTC. */
   issued: integer,
+  /** Seconds since 1970 UTC from which on nobody fetches it any more; never unless given. */
+  expires: integer.optional(),
   ext: extension
 })
 export type ModelManifest = z.infer<typeof manifestSchema>

@@ -1,0 +1,40 @@
+import { badModel, MODEL_LIMITS } from './lint-state.ts'
+import { hasOperator } from './operators.ts'
+import type { Body } from './walk-graph.ts'
+import type { ModelFacts } from './walk-model.ts'
+
+/** Checks that every operator exists, and that functions neither call each other in a circle, too deep, nor unfold into too many nodes. */
+export function checkCalls(model: ModelFacts): void {
+  const unfolded = new Map<Body, number>()
+  const active = new Set<Body>()
+
+  // Recursion ends at MODEL_LIMITS.functionDepth; what was counted once isn't walked again, so this takes linear time.
+  const unfold = (body: Body): number => {
+    const known = unfolded.get(body)
+    if (known !== undefined) return known
+    if (active.has(body)) throw badModel('has functions that call each other in a circle', 'export it again')
+    if (active.size > MODEL_LIMITS.functionDepth)
+      throw badModel(`chains functions more than ${MODEL_LIMITS.functionDepth} deep`, 'inline them before you export')
+    active.add(body)
+    let nodes = body.nodes
+    for (const [key, times] of body.calls) {
+      const callee = model.functions.get(key)
+      if (callee !== undefined) nodes += times * unfold(callee)
+      else checkOperator(key)
+    }
+    active.delete(body)
+    if (nodes > MODEL_LIMITS.expandedNodes) throw badModel(`unfolds to more than ${MODEL_LIMITS.expandedNodes} nodes`, 'simplify it')
+    unfolded.set(body, nodes)
+    return nodes
+  }
+
+  unfold(model.main)
+  for (const body of model.functions.values()) unfold(body)
+}
+
+function checkOperator(key: string): void {
+  const [domain = '', name = ''] = JSON.parse(key) as string[]
+  if (hasOperator(domain, name)) return
+  const label = JSON.stringify(`${domain === '' ? 'ai.onnx' : domain}:${name}`.slice(0, 120))
+  throw badModel(`uses the operator ${label}, which ONNX Runtime doesn't have`, 'export it with standard operators')
+}
