@@ -219,7 +219,7 @@ async function loadModels(store: ModelStore, car: CarOptions): Promise<LoadedMod
       { cid: model.cid, task: model.manifest.task, folder: model.folder, files: model.manifest.files.map(file => file.path) },
       {
         threads: car.slots ?? 1,
-        memoryLimitBytes: car.memoryLimitBytes,
+        ...(car.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: car.memoryLimitBytes }),
         onRestart: reason => car.onEvent?.({ type: 'worker-restarted', model: model.cid, reason })
       }
     )
