@@ -1,0 +1,112 @@
+import { join } from 'node:path'
+import { type Command, Option } from 'commander'
+import pino from 'pino'
+import type { CarOptions } from '../../car/car.ts'
+import type { ModelPolicy } from '../../models/model.ts'
+import type { Peer } from '../../peer.ts'
+import { MotorpoolError } from '../../protocol/errors.ts'
+import type { AdminStatus } from '../admin/methods.ts'
+import { type AdminHandlers, startAdminServer } from '../admin/server.ts'
+import type { CommandContext } from '../context.ts'
+import { dataFolderPath } from '../data-folder-path.ts'
+import { collectAllowed, ownModelsPolicy } from '../model-policy.ts'
+import { type CommonOptions, collect, withCommonOptions } from '../options.ts'
+
+interface UpOptions extends CommonOptions {
+  readonly join?: readonly string[]
+  readonly listen?: readonly string[]
+  readonly slots: string
+  readonly allow?: ModelPolicy
+  readonly model?: readonly string[]
+  readonly models?: string
+  readonly mdns?: boolean
+  readonly logLevel: string
+  readonly tethered?: boolean
+}
+
+const SLOTS = ['1', '2', '4', '8']
+
+/** `motorpool up`: this machine as a car, until it is told to stop. */
+export function addUp(program: Command, context: CommandContext): void {
+  const command = program.command('up').description('join the mesh as a parked car, until Ctrl-C or motorpool down')
+  withCommonOptions(command, 'motorpool up --join /ip4/192.0.2.7/tcp/4001')
+    .option('--join <multiaddr>', 'a peer to join through; may be repeated', collect)
+    .option('--listen <multiaddr>', 'where to listen; may be repeated (default: loopback, a free port)', collect)
+    .addOption(new Option('--slots <n>', 'tasks at once').choices(SLOTS).default('1'))
+    .option('--allow <key-or-cid>', 'a publisher’s key or a model’s CID that may run here; may be repeated (default: models added here)', collectAllowed)
+    .option('--model <name>', 'a model to load; may be repeated (default: every allowed one)', collect)
+    .option('--models <folder>', 'a model store to share (default: models in the data folder)')
+    .option('--mdns', 'find peers in the same network')
+    .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
+    .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
+    .action((options: UpOptions) => up(options, context))
+}
+
+async function up(options: UpOptions, context: CommandContext): Promise<void> {
+  const dataFolder = dataFolderPath(options.dataDir, context.environment)
+  const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }))
+  const { createPeer } = await import('../../peer.ts')
+  const peer = await createPeer({
+    dataFolder,
+    modelFolder: options.models ?? join(dataFolder, 'models'),
+    listen: options.listen,
+    join: options.join,
+    mdns: options.mdns,
+    car: {
+      slots: Number(options.slots) as CarOptions['slots'],
+      policy: options.allow ?? ownModelsPolicy(dataFolder),
+      models: options.model,
+      onEvent: event => (event.type === 'failed' || event.type === 'worker-restarted' ? log.warn(event) : log.info(event))
+    }
+  })
+  const asked = Promise.withResolvers<void>()
+  const status = (): AdminStatus => ({ ...peer.status(), account: peer.account, pid: process.pid, dataFolder })
+  try {
+    const admin = await startAdminServer(dataFolder, handlersFor(peer, status, asked.resolve))
+    context.signal.addEventListener('abort', () => asked.resolve(), { once: true })
+    if (context.signal.aborted) asked.resolve()
+    if (options.tethered === true) process.stdin.on('end', asked.resolve).on('error', asked.resolve).resume()
+    context.print(options.json === true ? JSON.stringify(status()) : describe(status()))
+    await asked.promise
+    await admin.stop()
+  } finally {
+    await peer.stop()
+  }
+  context.endWith(0)
+}
+
+function handlersFor(peer: Peer, status: () => AdminStatus, stop: () => void): AdminHandlers {
+  const car = () => {
+    if (peer.car === undefined) throw new MotorpoolError('ERR_INVALID_OPTION', 'this peer offers no car; start one with motorpool up')
+    return peer.car
+  }
+  return {
+    status,
+    peers: () => peer.connections(),
+    ping: async ({ peer: other }) => ({ roundTripMs: await peer.ping(other, { signal: AbortSignal.timeout(10_000) }) }),
+    drive: async ({ reason = 'the driver needs the vehicle', secondsLeft }) => {
+      await car().depart({ reason, secondsLeft })
+      return status()
+    },
+    park: async () => {
+      await car().park()
+      return status()
+    },
+    stop: () => {
+      // After the reply has left: stopping closes the socket that it goes out on.
+      setImmediate(stop)
+      return null
+    }
+  }
+}
+
+function describe(status: AdminStatus): string {
+  const models = status.car?.models.map(model => model.name).join(', ') ?? ''
+  return [
+    `peer     ${status.peerId ?? 'none while the car is away'}`,
+    ...status.addresses.map(address => `address  ${address}`),
+    `slots    ${status.car?.slots ?? 0}`,
+    `models   ${models === '' ? 'none' : models}`,
+    'Ctrl-C to stop.'
+  ].join('\n')
+}

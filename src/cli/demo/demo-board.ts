@@ -1,0 +1,58 @@
+import { MultiBar, type SingleBar } from 'cli-progress'
+import { shortPeer } from '../table.ts'
+import type { CarTally } from './demo-tally.ts'
+
+/** Shows the demo as it goes. */
+export interface DemoBoard {
+  /** Something worth a line of its own. */
+  readonly tell: (line: string) => void
+  /** A page is done, or work moved. */
+  readonly update: (done: number, cars: readonly CarTally[]) => void
+  readonly stop: () => void
+}
+
+/** A bar for the pages and a line for each car on a terminal; elsewhere plain lines. */
+export function createBoard(pages: number, cars: readonly CarTally[], note: (line: string) => void): DemoBoard {
+  return process.stderr.isTTY === true ? terminalBoard(pages, cars) : plainBoard(pages, note)
+}
+
+function terminalBoard(pages: number, cars: readonly CarTally[]): DemoBoard {
+  const bars = new MultiBar({
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 32,
+    hideCursor: true,
+    stream: process.stderr,
+    gracefulExit: false,
+    emptyOnZero: true
+  })
+  const total = bars.create(pages, 0, {}, { format: 'pages  {bar} {value} of {total}' })
+  const lines: SingleBar[] = cars.map(each => bars.create(1, 0, { line: describeCar(each) }, { format: '{line}' }))
+  return {
+    tell: line => bars.log(`${line}\n`),
+    update: (done, now) => {
+      total.update(done)
+      for (const [index, each] of now.entries()) lines[index]?.update(0, { line: describeCar(each) })
+    },
+    stop: () => bars.stop()
+  }
+}
+
+function plainBoard(pages: number, note: (line: string) => void): DemoBoard {
+  let shown = 0
+  return {
+    tell: note,
+    update: (done, cars) => {
+      if (done === shown) return
+      shown = done
+      const busy = cars.flatMap(each => [...each.working.keys()].map(key => `${each.car.name}: ${key}`))
+      note(`${done} of ${pages} pages${busy.length === 0 ? '' : `  (${busy.join(', ')})`}`)
+    },
+    stop: () => undefined
+  }
+}
+
+function describeCar({ car, fate, working, tookMs }: CarTally): string {
+  const doing = fate !== 'parked' ? fate : working.size === 0 ? 'idle' : `reads ${[...working.keys()].join(', ')}`
+  return `${car.name}  ${shortPeer(car.peerId)}  ${String(tookMs.length).padStart(2)} pages  ${doing}`
+}

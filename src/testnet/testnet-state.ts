@@ -1,0 +1,78 @@
+import { renameSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { MotorpoolError } from '../protocol/errors.ts'
+
+const STATE_FILE = 'testnet.json'
+
+const carSchema = z.strictObject({
+  name: z.string().regex(/^car-[1-9]\d*$/),
+  pid: z.int().positive(),
+  startTicks: z.string().optional(),
+  /** At its first join; a car that leaves and joins again has a new one. */
+  peerId: z.string(),
+  addresses: z.array(z.string()),
+  dataFolder: z.string()
+})
+
+const stateSchema = z.strictObject({
+  v: z.literal(1),
+  /** What starts a car: a Node and motorpool's own script. */
+  command: z.array(z.string()).min(1),
+  slots: z.int().positive(),
+  /** The testnet's own publisher, whose models every car may run; hex. */
+  publisher: z.string(),
+  models: z.array(z.strictObject({ name: z.string(), cid: z.string() })),
+  cars: z.array(carSchema)
+})
+
+/** A car of a testnet as its state file tells of it. */
+export type TestnetCar = z.infer<typeof carSchema>
+/** What a testnet leaves in its folder for the commands that come later. */
+export type TestnetState = z.infer<typeof stateSchema>
+
+/** Where a testnet lives unless told otherwise: one for each user of a machine. */
+export function defaultTestnetFolder(): string {
+  return join(tmpdir(), `motorpool-testnet-${userInfo().uid}`)
+}
+
+/** The store that a testnet's cars and clients share. */
+export function testnetModelFolder(folder: string): string {
+  return join(folder, 'models')
+}
+
+/** Reads the testnet in a folder; `ERR_NO_TESTNET` when there is none. */
+export async function readTestnet(folder: string): Promise<TestnetState> {
+  const text = await readFile(join(folder, STATE_FILE), 'utf8').catch((cause: unknown) => {
+    throw new MotorpoolError('ERR_NO_TESTNET', `no testnet in ${folder}; start one with motorpool testnet up -n 6 --dir ${folder}`, { cause })
+  })
+  const parsed = stateSchema.safeParse(jsonOf(text))
+  if (!parsed.success) throw new MotorpoolError('ERR_NO_TESTNET', `${join(folder, STATE_FILE)} is damaged; remove the folder and start the testnet again`)
+  return parsed.data
+}
+
+/** Writes the state whole or not at all; synchronous, so that cars that start at once don't write over each other. */
+export function writeTestnet(folder: string, state: TestnetState): void {
+  const path = join(folder, STATE_FILE)
+  const fresh = `${path}.${process.pid}.new`
+  writeFileSync(fresh, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 })
+  renameSync(fresh, path)
+}
+
+/** The car of that name; `ERR_INVALID_OPTION` when there is none. */
+export function carNamed(state: TestnetState, name: string): TestnetCar {
+  const car = state.cars.find(each => each.name === name || each.name === `car-${name}`)
+  if (car === undefined)
+    throw new MotorpoolError('ERR_INVALID_OPTION', `no car is called ${name}; choose one of ${state.cars.map(each => each.name).join(', ')}`)
+  return car
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
