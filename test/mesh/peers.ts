@@ -50,6 +50,32 @@ export async function stopAll(peers: readonly { stop: () => Promise<void> }[]): 
   await Promise.all(peers.map(peer => peer.stop()))
 }
 
+/** Two peers with a link between them. */
+export async function startPair(first: Partial<MeshInit> = {}, second: Partial<MeshInit> = {}): Promise<{ a: TestPeer; b: TestPeer; toB: Link; toA: Link }> {
+  const [a, b] = await Promise.all([startPeer(first), startPeer(second)])
+  const toB = await a.link(b.peerId, { addresses: b.addresses() })
+  await until(() => b.links().length === 1, 'the other side has the link')
+  return { a, b, toB, toA: b.links()[0] as Link }
+}
+
+/** The transfer with this id, as soon as its head is there. */
+export async function arrival(peer: TestPeer, id: number): Promise<TransferBody> {
+  const find = () => peer.received.transfers.find(({ head }) => head.type === 'want' && head.id === id)
+  await until(() => find() !== undefined, `transfer ${id} arrives`)
+  return (find() as { body: TransferBody }).body
+}
+
+/** Distinct bytes, so that a mix-up shows. */
+export function pattern(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  for (let at = 0; at < length; at++) bytes[at] = (at * 31 + (at >> 8) * 7 + seed) & 0xff
+  return bytes
+}
+
+export function joinParts(parts: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(parts))
+}
+
 /** A small transfer head. */
 export function wantHead(id: number): TransferHead {
   return { type: 'want', id, cid: new Uint8Array(36) }
