@@ -3,21 +3,24 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Car, CarOptions, CarStatus } from './car/car.ts'
-import { type CarStay, createCar, type LoadedModel } from './car/create-car.ts'
+import { type CarStay, createCar } from './car/create-car.ts'
+import { loadModels } from './car/load-models.ts'
 import type { Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
 import { type Client, createClient } from './client/create-client.ts'
+import { discoverShard } from './client/discover-shard.ts'
+import { createModelFinder, isModelCid } from './client/find-model.ts'
 import { startRunner } from './inference/start-runner.ts'
 import { openCarJournal } from './ledger/store/car-journal.ts'
 import { openClientJournal } from './ledger/store/client-journal.ts'
 import { openDataFolder } from './ledger/store/data-folder.ts'
 import { loadOrCreateSeed } from './ledger/store/key-file.ts'
-import { createBlockExchange } from './mesh/block-exchange.ts'
 import { createMesh } from './mesh/create-mesh.ts'
 import type { FoundPeer, LinkHandlers, Mesh } from './mesh/mesh.ts'
-import type { StoredModel } from './models/model.ts'
-import { isAllowed } from './models/model-policy.ts'
+import { checkPolicy, isAllowed } from './models/model-policy.ts'
 import { type ModelStore, openModelStore } from './models/model-store.ts'
+import { openManifest } from './models/store/check-manifest.ts'
 import { createAnnouncementGate } from './placement/announcement-gate.ts'
+import type { Hello } from './protocol/control.ts'
 import { MotorpoolError } from './protocol/errors.ts'
 import { type AccountId, cidToBytes, type PeerId, toHex } from './protocol/ids.ts'
 import { type Clock, type Signer, signerFromSeed } from './protocol/signer.ts'
@@ -69,6 +72,10 @@ export interface Peer {
 }
 
 const AGENT = 'motorpool/0.1.0'
+const LOOPBACK = ['/ip4/127.0.0.1/tcp/0']
+/** How long peers that hold a model are looked for before it is fetched, ms. */
+const FETCH_DISCOVERY_MS = 10_000
+const NO_HANDLERS: LinkHandlers = { onMessage: () => undefined, onTransfer: (_link, _head, body) => body.discard(), onClose: () => undefined }
 const SYSTEM_CLOCK: Clock = { monotonicMs: () => performance.now(), unixMs: () => Date.now() }
 /** A driver who is there already waits for nobody: what can't end within this is handed back, seconds. */
 const DEPARTURE_SECONDS = 1
@@ -145,34 +152,28 @@ interface SessionInit {
 
 async function startSession(init: SessionInit): Promise<Session> {
   const { options, store, offering } = init
-  const models = offering === undefined ? [] : await loadModels(store, offering.car)
+  await fetchMissing(options, store, init.join)
+  const policy = options.car?.policy ?? {}
+  const models =
+    offering === undefined
+      ? []
+      : await loadModels(
+          {
+            store,
+            startRunner,
+            checkPolicy: ({ cid, manifest }) => checkPolicy(policy, { cid, manifest }),
+            isAllowed: ({ cid, manifest }) => isAllowed(policy, { cid, publisher: manifest.publisher })
+          },
+          offering.car
+        )
   const account = init.account()
   let stay: CarStay | undefined
   let client: Client | undefined
-  const handlers: LinkHandlers = {
-    onMessage: (link, message) => {
-      stay?.handlers.onMessage(link, message)
-      client?.handlers.onMessage(link, message)
-    },
-    onTransfer: (link, head, body) => {
-      if (blocks.receive(link, head, body)) return
-      const role = head.type === 'task' ? stay : client
-      if (role === undefined) body.discard()
-      else role.handlers.onTransfer(link, head, body)
-    },
-    onClose: (link, error) => {
-      stay?.handlers.onClose(link, error)
-      client?.handlers.onClose(link, error)
-    }
-  }
-  const blocks = createBlockExchange({ read: cid => store.readBlock(cid), links: () => mesh.links() })
-  const mesh: Mesh = await createMesh({
-    seed: randomBytes(32),
-    listen: options.listen ?? ['/ip4/127.0.0.1/tcp/0'],
-    join: init.join,
-    mdns: options.mdns ?? false,
-    dht: options.dht ?? dhtModeFor(options.listen),
-    hello: () => ({
+  const mesh = await openMesh(
+    options,
+    init.join,
+    store,
+    () => ({
       type: 'hello',
       v: 1,
       agent: AGENT,
@@ -180,13 +181,33 @@ async function startSession(init: SessionInit): Promise<Session> {
       nonce: randomBytes(32),
       ...(models.length > 0 ? { shards: stay?.shards() ?? models.map(({ cid }): [Uint8Array, string, number] => [cidToBytes(cid), '', 1]) } : {})
     }),
-    handlers,
-    validate: createAnnouncementGate(SYSTEM_CLOCK.unixMs)
-  }).catch(async error => {
+    {
+      onMessage: (link, message) => {
+        stay?.handlers.onMessage(link, message)
+        client?.handlers.onMessage(link, message)
+      },
+      onTransfer: (link, head, body) => {
+        const role = head.type === 'task' ? stay : client
+        if (role === undefined) body.discard()
+        else role.handlers.onTransfer(link, head, body)
+      },
+      onClose: (link, error) => {
+        stay?.handlers.onClose(link, error)
+        client?.handlers.onClose(link, error)
+      }
+    }
+  ).catch(async error => {
     await Promise.all(models.map(({ runner }) => runner.stop()))
     throw error
   })
-  client = createClient({ mesh, account, clock: SYSTEM_CLOCK, randomBytes, journal: init.clientJournal, findModel: nameOrCid => store.get(nameOrCid) })
+  client = createClient({
+    mesh,
+    account,
+    clock: SYSTEM_CLOCK,
+    randomBytes,
+    journal: init.clientJournal,
+    findModel: createModelFinder({ mesh, stored: nameOrCid => store.get(nameOrCid), openManifest })
+  })
   if (offering !== undefined) {
     const { car, journal, deviceSeed } = offering
     stay = createCar({
@@ -203,52 +224,43 @@ async function startSession(init: SessionInit): Promise<Session> {
       onEvent: car.onEvent ?? (() => undefined)
     })
   }
-  return {
-    mesh,
-    client,
-    stay,
-    account: toHex(account.publicKey) as AccountId
-  }
+  return { mesh, client, stay, account: toHex(account.publicKey) as AccountId }
 }
 
-/** Starts a worker for each model that the car is to hold. */
-async function loadModels(store: ModelStore, car: CarOptions): Promise<LoadedModel[]> {
-  const wanted = await chooseModels(store, car)
-  const loading = wanted.map(async (model): Promise<LoadedModel> => {
-    const runner = await startRunner(
-      { cid: model.cid, task: model.manifest.task, folder: model.folder, files: model.manifest.files.map(file => file.path) },
-      {
-        threads: car.slots ?? 1,
-        ...(car.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: car.memoryLimitBytes }),
-        onRestart: reason => car.onEvent?.({ type: 'worker-restarted', model: model.cid, reason })
-      }
-    )
-    return { cid: model.cid, name: model.manifest.name, runner }
+function openMesh(options: PeerOptions, join: readonly string[], store: ModelStore, hello: () => Hello, handlers: LinkHandlers): Promise<Mesh> {
+  const listen = options.listen ?? LOOPBACK
+  return createMesh({
+    seed: randomBytes(32),
+    listen,
+    join,
+    mdns: options.mdns ?? false,
+    dht: options.dht ?? dhtModeFor(listen),
+    hello,
+    handlers,
+    validate: createAnnouncementGate(SYSTEM_CLOCK.unixMs),
+    readBlock: cid => store.readBlock(cid)
   })
-  const settled = await Promise.allSettled(loading)
-  const failed = settled.find(outcome => outcome.status === 'rejected')
-  if (failed === undefined) return settled.flatMap(outcome => (outcome.status === 'fulfilled' ? [outcome.value] : []))
-  await Promise.all(settled.map(outcome => (outcome.status === 'fulfilled' ? outcome.value.runner.stop() : undefined)))
-  throw failed.reason
 }
 
-async function chooseModels(store: ModelStore, { policy, models }: CarOptions): Promise<readonly StoredModel[]> {
-  const allowed = (model: StoredModel): boolean => isAllowed(policy, { cid: model.cid, publisher: model.manifest.publisher })
-  if (models === undefined) return Promise.all((await store.list()).filter(allowed).map(model => store.open(model.cid)))
-  const chosen = await Promise.all(models.map(name => store.get(name)))
-  for (const model of chosen) {
-    if (allowed(model)) continue
-    throw new MotorpoolError(
-      'ERR_MODEL_NOT_ALLOWED',
-      `the owner's policy does not allow ${model.manifest.name} (${model.cid}) of publisher ${toHex(model.manifest.publisher)}; allow its publisher or CID, or leave the model out`
-    )
+/** Models that the car names by CID and doesn't have come from peers, under a peer key that is used for nothing else. */
+async function fetchMissing(options: PeerOptions, store: ModelStore, join: readonly string[]): Promise<void> {
+  const stored = new Set((await store.list()).map(({ cid }) => cid))
+  const missing = (options.car?.models ?? []).filter(isModelCid).filter(cid => !stored.has(cid))
+  if (missing.length === 0) return
+  const mesh = await openMesh(options, join, store, () => ({ type: 'hello', v: 1, agent: AGENT }), NO_HANDLERS)
+  try {
+    for (const cid of missing) {
+      await discoverShard(mesh, cid, AbortSignal.timeout(FETCH_DISCOVERY_MS))
+      await store.fetch(cid, { fetch: mesh.fetchBlock }, { policy: options.car?.policy ?? {} })
+    }
+  } finally {
+    await mesh.stop()
   }
-  return Promise.all(chosen.map(model => store.open(model.cid)))
 }
 
 /** Only publicly dialable peers answer DHT queries; on loopback everybody is dialable. */
-function dhtModeFor(listen: PeerOptions['listen']): 'server' | 'client' {
-  return (listen ?? ['/ip4/127.0.0.1']).every(address => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)) ? 'server' : 'client'
+function dhtModeFor(listen: readonly string[]): 'server' | 'client' {
+  return listen.every(address => /^\/(ip4\/127\.|ip6\/::1\/)/.test(address)) ? 'server' : 'client'
 }
 
 function hardwareClass(): 'cpu-2' | 'cpu-4' | 'cpu-8' | 'cpu-16' {

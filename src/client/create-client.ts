@@ -1,11 +1,11 @@
 import type { ClientJournal } from '../ledger/store/client-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
-import type { StoredModel } from '../models/model.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
 import { type LeaseId, type TaskId, toHex } from '../protocol/ids.ts'
 import type { Clock, Signer } from '../protocol/signer.ts'
 import type { Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client.ts'
 import { createMemory, readOffer } from './contacts.ts'
+import type { AskedModel } from './find-model.ts'
 import { createModelClient, type ModelClient, type TaskSubmission } from './model-client.ts'
 import { prepareInput } from './prepare-input.ts'
 import { runJob } from './run-job.ts'
@@ -18,7 +18,7 @@ export interface ClientInit {
   readonly randomBytes: (length: number) => Uint8Array
   readonly journal: ClientJournal
   /** Resolves a name or CID; rejects `ERR_MODEL_UNKNOWN`. */
-  readonly findModel: (nameOrCid: string, signal: AbortSignal | undefined) => Promise<StoredModel>
+  readonly findModel: (nameOrCid: string, signal: AbortSignal | undefined) => Promise<AskedModel>
 }
 
 /** The role of asking. Its handlers are to be fed with what the mesh hears. */
@@ -56,7 +56,7 @@ export function createClient(init: ClientInit): Client {
     }
   }
 
-  function poolOf(model: StoredModel, options: Pick<RunOptions, 'priceCeiling' | 'unit'>): ModelClient {
+  function poolOf(model: AskedModel, options: Pick<RunOptions, 'priceCeiling' | 'unit'>): ModelClient {
     const ceiling = options.priceCeiling ?? 0
     const unit = options.unit ?? 'XXX'
     const key = `${model.cid} ${ceiling} ${unit}`

@@ -1,6 +1,5 @@
 import type { ClientJournal } from '../ledger/store/client-journal.ts'
 import type { Link, Mesh, TransferBody } from '../mesh/mesh.ts'
-import type { StoredModel } from '../models/model.ts'
 import { sizeBucket } from '../placement/shards.ts'
 import { answersRound } from '../placement/suppression.ts'
 import type { Announcement } from '../protocol/announcement.ts'
@@ -17,10 +16,11 @@ import { clientStep } from './client-step.ts'
 import { type createMemory, type HeardOffer, writeAward } from './contacts.ts'
 import { discoverShard } from './discover-shard.ts'
 import { type Attempt, sendAttempt, takeResult } from './exchange.ts'
+import type { AskedModel } from './find-model.ts'
 
 export interface ModelClientInit {
   readonly mesh: Mesh
-  readonly model: StoredModel
+  readonly model: AskedModel
   readonly account: Signer
   readonly clock: Clock
   readonly randomBytes: (length: number) => Uint8Array

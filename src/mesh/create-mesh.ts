@@ -4,15 +4,16 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Hello } from '../protocol/control.ts'
 import { MotorpoolError, throwIfAborted } from '../protocol/errors.ts'
-import type { PeerId } from '../protocol/ids.ts'
+import type { ModelCid, PeerId } from '../protocol/ids.ts'
 import { signerFromSeed } from '../protocol/signer.ts'
 import { addressesOf, dialableBytes, foundPeer, parseAddress } from './addresses.ts'
 import { openAdverts } from './adverts.ts'
+import { createBlockExchange } from './block-exchange.ts'
 import { type ConnectionStack, connectionStack } from './connection-stack.ts'
 import { dialPeer, reach } from './dialer.ts'
 import { createHost } from './host.ts'
 import { keepJoined } from './joiner.ts'
-import { openLinks } from './link/links.ts'
+import { type Links, openLinks } from './link/links.ts'
 import type { LinkHandlers, Mesh } from './mesh.ts'
 import { MESH_LIMITS, type MeshLimits } from './mesh-limits.ts'
 import { openTopics, type TopicVerdict } from './topics.ts'
@@ -32,6 +33,8 @@ export interface MeshInit {
   /** Our hello, asked for once for each link. */
   readonly hello: () => Hello
   readonly handlers: LinkHandlers
+  /** What others may fetch from this peer; undefined for what it doesn't have. @default nothing */
+  readonly readBlock?: (cid: ModelCid) => Promise<Uint8Array | undefined>
   /** Whether a gossiped message is heard and forwarded; `reject` also counts against who sent it. */
   readonly validate: (topic: string, message: Uint8Array) => TopicVerdict
   readonly limits?: Partial<MeshLimits>
@@ -62,10 +65,16 @@ export async function createMesh(init: MeshInit): Promise<HostedMesh> {
     stack: init.stack ?? connectionStack(),
     onDiscovered: found => meet?.(found)
   })
-  const links = await openLinks({
+  const blocks = createBlockExchange({ read: init.readBlock ?? (async () => undefined), links: () => links.list() })
+  const links: Links = await openLinks({
     host,
     hello: init.hello,
-    handlers: init.handlers,
+    handlers: {
+      ...init.handlers,
+      onTransfer: (link, head, body) => {
+        if (!blocks.receive(link, head, body)) init.handlers.onTransfer(link, head, body)
+      }
+    },
     limits,
     signal: stopping.signal,
     dial: (peer, options) => dialPeer(host, peer, options)
@@ -115,6 +124,7 @@ export async function createMesh(init: MeshInit): Promise<HostedMesh> {
       return links.link(peer, options)
     },
     links: links.list,
+    fetchBlock: blocks.fetch,
     refused: links.refused,
     connections: () => {
       const byPeer = new Map<PeerId, Multiaddr[]>()

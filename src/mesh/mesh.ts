@@ -94,5 +94,7 @@ export interface Mesh {
   putCapacity: (envelope: Uint8Array, options?: SignalOption) => Promise<void>
   /** The capacity record of a peer, checked (signature, owner, expiry); undefined when there is none. */
   getCapacity: (peer: PeerId, options?: SignalOption) => Promise<Uint8Array | undefined>
+  /** Bytes by CID (a signed manifest or a block of a model) from one linked peer after another, unchecked; errors `ERR_MODEL_UNKNOWN` when none has them. */
+  fetchBlock: (cid: string, options?: SignalOption) => Promise<Uint8Array>
   stop: () => Promise<void>
 }

@@ -1,0 +1,46 @@
+import type { Mesh } from '../mesh/mesh.ts'
+import type { ModelManifest } from '../models/model.ts'
+import { isMotorpoolError } from '../protocol/errors.ts'
+import type { ModelCid } from '../protocol/ids.ts'
+import { discoverShard } from './discover-shard.ts'
+
+/** What a client needs to know of a model: not its weights. */
+export interface AskedModel {
+  readonly cid: ModelCid
+  readonly manifest: ModelManifest
+}
+
+export interface FindModelInit {
+  readonly mesh: Mesh
+  /** Looks in this peer's own store; rejects `ERR_MODEL_UNKNOWN`. */
+  readonly stored: (nameOrCid: string) => Promise<AskedModel>
+  /** Opens a manifest that others sent; throws `ERR_BAD_MANIFEST`. */
+  readonly openManifest: (envelope: Uint8Array, cid: string) => ModelManifest
+}
+
+/** How long cars that hold an unknown model are looked for, ms. */
+const DISCOVERY_MS = 10_000
+
+/** Whether a string is a CID as models have it (CIDv1, base32, sha2-256), and no name. */
+export function isModelCid(nameOrCid: string): nameOrCid is ModelCid {
+  return /^b[a-z2-7]{58}$/.test(nameOrCid)
+}
+
+/** Finds models by name or CID in the store, and by CID at the cars that run them. */
+export function createModelFinder({ mesh, stored, openManifest }: FindModelInit): (nameOrCid: string, signal: AbortSignal | undefined) => Promise<AskedModel> {
+  const fetched = new Map<string, AskedModel>()
+  return async (nameOrCid, signal) => {
+    const known = fetched.get(nameOrCid)
+    if (known !== undefined) return known
+    try {
+      return await stored(nameOrCid)
+    } catch (error) {
+      if (!isMotorpoolError(error, 'ERR_MODEL_UNKNOWN') || !isModelCid(nameOrCid)) throw error
+    }
+    const patience = AbortSignal.timeout(DISCOVERY_MS)
+    await discoverShard(mesh, nameOrCid, signal === undefined ? patience : AbortSignal.any([signal, patience]))
+    const model = { cid: nameOrCid, manifest: openManifest(await mesh.fetchBlock(nameOrCid, { signal }), nameOrCid) }
+    fetched.set(nameOrCid, model)
+    return model
+  }
+}
