@@ -2,7 +2,7 @@ import type { TopicValidatorResult } from '@libp2p/gossipsub'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { MotorpoolError } from '../protocol/errors.ts'
 import type { PeerId } from '../protocol/ids.ts'
-import type { Host } from './host.ts'
+import type { Host } from './host/host.ts'
 import type { Mesh, SignalOption } from './mesh.ts'
 import { withSignal } from './with-signal.ts'
 

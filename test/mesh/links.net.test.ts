@@ -1,11 +1,11 @@
-import { createServer } from 'node:net'
 import { once } from 'node:events'
+import { createServer } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import type { ControlMessage, Hello } from '../../src/protocol/control.ts'
 import { isMotorpoolError } from '../../src/protocol/errors.ts'
-import { verifySignature } from '../../src/protocol/signer.ts'
 import { keyOfPeerId } from '../../src/protocol/ids.ts'
-import { startPair, startPeer, stopAll, until, wantHead, type TestPeer } from './peers.ts'
+import { verifySignature } from '../../src/protocol/signer.ts'
+import { numberedHead, startPair, startPeer, stopAll, type TestPeer, until } from './peers.ts'
 
 const peers: TestPeer[] = []
 const own = (...started: TestPeer[]) => void peers.push(...started)
@@ -83,7 +83,7 @@ test('closing a link tells the other side, and a new one can follow', async () =
   expect(leases(b)).toEqual([9])
   expect(b.received.closed[0]?.error).toBeUndefined()
   expect(() => toB.send(release(1))).toThrow(expect.objectContaining({ code: 'ERR_LINK_CLOSED' }))
-  await expect(toB.transfer(wantHead(1), [])).rejects.toSatisfy(refusal('ERR_LINK_CLOSED'))
+  await expect(toB.transfer(numberedHead(1), [])).rejects.toSatisfy(refusal('ERR_LINK_CLOSED'))
   const again = await a.link(b.peerId)
   expect(again.closed).toBe(false)
 })
@@ -99,7 +99,9 @@ test('a silent link is closed as half-open', async () => {
 test('a message over the frame limit is refused before it is sent', async () => {
   const { a, b, toB } = await startPair()
   own(a, b)
-  expect(() => toB.send({ type: 'hello', v: 1, agent: 'x', ext: { filler: new Uint8Array(17_000) } })).toThrow(expect.objectContaining({ code: 'ERR_TOO_LARGE' }))
+  expect(() => toB.send({ type: 'hello', v: 1, agent: 'x', ext: { filler: new Uint8Array(17_000) } })).toThrow(
+    expect.objectContaining({ code: 'ERR_TOO_LARGE' })
+  )
   expect(toB.closed).toBe(false)
 })
 

@@ -60,7 +60,7 @@ export async function startPair(first: Partial<MeshInit> = {}, second: Partial<M
 
 /** The transfer with this id, as soon as its head is there. */
 export async function arrival(peer: TestPeer, id: number): Promise<TransferBody> {
-  const find = () => peer.received.transfers.find(({ head }) => head.type === 'want' && head.id === id)
+  const find = () => peer.received.transfers.find(({ head }) => head.type === 'result' && head.part === id)
   await until(() => find() !== undefined, `transfer ${id} arrives`)
   return (find() as { body: TransferBody }).body
 }
@@ -76,7 +76,7 @@ export function joinParts(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts))
 }
 
-/** A small transfer head. */
-export function wantHead(id: number): TransferHead {
-  return { type: 'want', id, cid: new Uint8Array(36) }
+/** A small transfer head that carries a number. */
+export function numberedHead(id: number): TransferHead {
+  return { type: 'result', lease: new Uint8Array(32), task: new Uint8Array(16), attempt: 1, part: id, kind: 'tensors', parameters: {}, tensors: [] }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
-import { arrival, joinParts, pattern, startPair, stopAll, until, wantHead, type TestPeer } from './peers.ts'
+import { arrival, joinParts, numberedHead, pattern, startPair, stopAll, type TestPeer, until } from './peers.ts'
 
 const MIB = 1024 * 1024
 const peers: TestPeer[] = []
@@ -11,7 +11,7 @@ test.each([0, 1, MIB, 64 * MIB])('a payload of %i bytes arrives unchanged', asyn
   const { a, b, toB } = await startPair()
   own(a, b)
   const payload = pattern(length, 3)
-  const sent = toB.transfer(wantHead(1), [payload])
+  const sent = toB.transfer(numberedHead(1), [payload])
   const body = await arrival(b, 1)
   expect(body.byteLength).toBe(length)
   expect(Buffer.compare(joinParts(await body.all()), payload)).toBe(0)
@@ -23,7 +23,10 @@ test('many small transfers of one tick keep their order on a stream and all arri
   own(a, b)
   const count = 500
   await Promise.all(
-    Array.from({ length: count }, (_, id) => [toB.transfer(wantHead(id), [pattern(id, id), pattern(3, id)]), toA.transfer(wantHead(id), [pattern(id, 9)])]).flat()
+    Array.from({ length: count }, (_, id) => [
+      toB.transfer(numberedHead(id), [pattern(id, id), pattern(3, id)]),
+      toA.transfer(numberedHead(id), [pattern(id, 9)])
+    ]).flat()
   )
   await until(() => a.received.transfers.length === count && b.received.transfers.length === count, 'all are there')
   for (let id = 0; id < count; id++) {
@@ -36,7 +39,7 @@ test('large transfers run both ways at once, each unchanged', async () => {
   const { a, b, toB, toA } = await startPair()
   own(a, b)
   const ids = [1, 2, 3, 4, 5, 6]
-  const sends = ids.flatMap(id => [toB.transfer(wantHead(id), [pattern(4 * MIB, id)]), toA.transfer(wantHead(id), [pattern(4 * MIB, id + 50)])])
+  const sends = ids.flatMap(id => [toB.transfer(numberedHead(id), [pattern(4 * MIB, id)]), toA.transfer(numberedHead(id), [pattern(4 * MIB, id + 50)])])
   await Promise.all(
     ids.flatMap(id => [
       arrival(b, id).then(async body => expect(Buffer.compare(joinParts(await body.all()), pattern(4 * MIB, id))).toBe(0)),
@@ -50,10 +53,10 @@ test('small transfers pass large ones that nobody reads', async () => {
   const { a, b, toB } = await startPair()
   own(a, b)
   const stop = new AbortController()
-  const large = [1, 2, 3, 4, 5].map(id => toB.transfer(wantHead(id), [new Uint8Array(10 * MIB)], { signal: stop.signal }).catch(error => error))
+  const large = [1, 2, 3, 4, 5].map(id => toB.transfer(numberedHead(id), [new Uint8Array(10 * MIB)], { signal: stop.signal }).catch(error => error))
   await until(() => b.received.transfers.length === 3, 'three large ones have begun')
   for (let id = 10; id < 20; id++) {
-    await toB.transfer(wantHead(id), [pattern(1000, id)])
+    await toB.transfer(numberedHead(id), [pattern(1000, id)])
     expect(joinParts(await (await arrival(b, id)).all())).toEqual(pattern(1000, id))
   }
   stop.abort()
@@ -69,12 +72,12 @@ test('a payload may come from an async iterable of a stated length', async () =>
       yield pattern(100_000, index)
     }
   }
-  const sent = toB.transfer(wantHead(1), { byteLength: 1_000_000, parts: parts() })
+  const sent = toB.transfer(numberedHead(1), { byteLength: 1_000_000, parts: parts() })
   const received = joinParts(await (await arrival(b, 1)).all())
   await sent
   expect(Buffer.compare(received, joinParts(Array.from({ length: 10 }, (_, index) => pattern(100_000, index))))).toBe(0)
-  await expect(toB.transfer(wantHead(2), { byteLength: 999, parts: parts() })).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
-  await toB.transfer(wantHead(3), [pattern(5, 5)])
+  await expect(toB.transfer(numberedHead(2), { byteLength: 999, parts: parts() })).rejects.toMatchObject({ code: 'ERR_INVALID_INPUT' })
+  await toB.transfer(numberedHead(3), [pattern(5, 5)])
   expect(joinParts(await (await arrival(b, 3)).all())).toEqual(pattern(5, 5))
 })
 
@@ -82,7 +85,7 @@ test('a reader that stops takes no memory, and the rest comes when it goes on', 
   const { a, b, toB } = await startPair()
   own(a, b)
   let finished = false
-  const sent = toB.transfer(wantHead(1), [pattern(8 * MIB, 1)]).then(() => {
+  const sent = toB.transfer(numberedHead(1), [pattern(8 * MIB, 1)]).then(() => {
     finished = true
   })
   const reader = (await arrival(b, 1))[Symbol.asyncIterator]()
@@ -99,13 +102,13 @@ test('a discarded transfer lets its stream go on', async () => {
   const { a, b, toB } = await startPair()
   own(a, b)
   for (let id = 0; id < 8; id++) {
-    const sent = toB.transfer(wantHead(id), [new Uint8Array(3 * MIB)])
+    const sent = toB.transfer(numberedHead(id), [new Uint8Array(3 * MIB)])
     const body = await arrival(b, id)
     if (id % 2 === 0) body.discard()
     else for await (const _ of body) break
     await sent
   }
-  await toB.transfer(wantHead(100), [pattern(9, 9)])
+  await toB.transfer(numberedHead(100), [pattern(9, 9)])
   expect(joinParts(await (await arrival(b, 100)).all())).toEqual(pattern(9, 9))
 })
 
@@ -113,26 +116,26 @@ test('an abort of the sender ends the transfer on both sides, the link stays', a
   const { a, b, toB } = await startPair()
   own(a, b)
   const controller = new AbortController()
-  const sent = toB.transfer(wantHead(1), [new Uint8Array(32 * MIB)], { signal: controller.signal })
+  const sent = toB.transfer(numberedHead(1), [new Uint8Array(32 * MIB)], { signal: controller.signal })
   const body = await arrival(b, 1)
   controller.abort()
   await expect(sent).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   await expect(body.all()).rejects.toMatchObject({ code: 'ERR_LINK_CLOSED', retryable: true })
-  await expect(toB.transfer(wantHead(2), [], { signal: controller.signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
-  await toB.transfer(wantHead(3), [pattern(7, 7)])
+  await expect(toB.transfer(numberedHead(2), [], { signal: controller.signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  await toB.transfer(numberedHead(3), [pattern(7, 7)])
   expect(joinParts(await (await arrival(b, 3)).all())).toEqual(pattern(7, 7))
 })
 
 test('an abort of the reader leaves the link and the stream usable', async () => {
   const { a, b, toB } = await startPair()
   own(a, b)
-  const sent = toB.transfer(wantHead(1), [new Uint8Array(32 * MIB)])
+  const sent = toB.transfer(numberedHead(1), [new Uint8Array(32 * MIB)])
   const controller = new AbortController()
   const read = (await arrival(b, 1)).all({ signal: controller.signal })
   controller.abort()
   await expect(read).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   await sent
-  await toB.transfer(wantHead(2), [pattern(7, 7)])
+  await toB.transfer(numberedHead(2), [pattern(7, 7)])
   expect(joinParts(await (await arrival(b, 2)).all())).toEqual(pattern(7, 7))
 })
 
@@ -140,7 +143,7 @@ test('payloads gathered at once stay within the budget of a link, and all arrive
   const { a, b, toB } = await startPair({}, { limits: { gatheredBytes: 5 * MIB } })
   own(a, b)
   const ids = [1, 2, 3]
-  const sends = ids.map(id => toB.transfer(wantHead(id), [pattern(4 * MIB, id)]))
+  const sends = ids.map(id => toB.transfer(numberedHead(id), [pattern(4 * MIB, id)]))
   const bodies = await Promise.all(ids.map(id => arrival(b, id)))
   const reads = await Promise.all(bodies.map(body => body.all()))
   for (const [index, parts] of reads.entries()) expect(Buffer.compare(joinParts(parts), pattern(4 * MIB, index + 1))).toBe(0)
@@ -151,17 +154,17 @@ test('a payload over the limit is refused before it is sent', async () => {
   const { a, b, toB } = await startPair()
   own(a, b)
   const half = new Uint8Array(32 * MIB + 1)
-  await expect(toB.transfer(wantHead(1), [half, half])).rejects.toMatchObject({ code: 'ERR_TOO_LARGE' })
-  await expect(toB.transfer({ type: 'want', id: -1, cid: new Uint8Array(36) }, [])).rejects.toMatchObject({ code: 'ERR_SCHEMA' })
+  await expect(toB.transfer(numberedHead(1), [half, half])).rejects.toMatchObject({ code: 'ERR_TOO_LARGE' })
+  await expect(toB.transfer(numberedHead(-1), [])).rejects.toMatchObject({ code: 'ERR_SCHEMA' })
   expect(toB.closed).toBe(false)
 })
 
 test('what arrived whole before a link closed can still be read; what did not fails', async () => {
   const { a, b, toB } = await startPair()
   own(a, b)
-  await toB.transfer(wantHead(1), [pattern(1000, 1)])
+  await toB.transfer(numberedHead(1), [pattern(1000, 1)])
   const whole = await arrival(b, 1)
-  const lost = toB.transfer(wantHead(2), [new Uint8Array(32 * MIB)])
+  const lost = toB.transfer(numberedHead(2), [new Uint8Array(32 * MIB)])
   const partly = await arrival(b, 2)
   await Promise.all([toB.close(new Error('enough')), expect(lost).rejects.toMatchObject({ code: 'ERR_LINK_CLOSED' })])
   await expect(partly.all()).rejects.toMatchObject({ code: 'ERR_LINK_CLOSED' })
@@ -172,7 +175,7 @@ test('a transfer that makes no progress fails for its reader', async () => {
   const { a, b, toB } = await startPair({}, { limits: { stallMs: 300, beatIntervalMs: 50 } })
   own(a, b)
   const never = { byteLength: 1000, parts: { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) } }
-  const sent = toB.transfer(wantHead(1), never)
+  const sent = toB.transfer(numberedHead(1), never)
   sent.catch(() => {})
   await expect((await arrival(b, 1)).all()).rejects.toMatchObject({ code: 'ERR_DEADLINE' })
   await expect(sent).rejects.toMatchObject({ code: 'ERR_LINK_CLOSED' })
@@ -193,7 +196,7 @@ test('when a handler throws, its link closes and the peer goes on', async () => 
     }
   )
   own(a, b)
-  await toB.transfer(wantHead(1), [])
+  await toB.transfer(numberedHead(1), [])
   await until(() => toB.closed, 'the link is closed')
   expect((await a.link(b.peerId)).closed).toBe(false)
 })

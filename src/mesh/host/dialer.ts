@@ -1,10 +1,10 @@
 import type { Connection } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { abortError, MotorpoolError } from '../protocol/errors.ts'
-import type { PeerId } from '../protocol/ids.ts'
+import { abortError, MotorpoolError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { withSignal } from '../with-signal.ts'
 import { addressesOf } from './addresses.ts'
 import type { Host } from './host.ts'
-import { withSignal } from './with-signal.ts'
 
 export interface DialOptions {
   readonly addresses?: readonly (string | Uint8Array)[]

@@ -1,13 +1,13 @@
 import type { Stream } from '@libp2p/interface'
 import { abortError, isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
 import type { TransferHead } from '../../protocol/transfer.ts'
+import { linkClosed } from '../link/link-closed.ts'
+import { createStreamWriter } from '../link/stream-writer.ts'
 import type { TransferBody } from '../mesh.ts'
 import { withSignal } from '../with-signal.ts'
 import { createIncomingBody, type IncomingBody } from './incoming-body.ts'
-import { linkClosed } from './link-closed.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { Outgoing } from './outgoing.ts'
-import { createStreamWriter } from './stream-writer.ts'
 import { createTransferReader } from './transfer-reader.ts'
 
 /** Unread bytes above which a stream is paused, and below which it goes on: together with a window they bound its memory. */

@@ -1,7 +1,7 @@
 import { CODE_P2P, type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { MotorpoolError } from '../protocol/errors.ts'
-import type { PeerId } from '../protocol/ids.ts'
-import type { FoundPeer } from './mesh.ts'
+import { MotorpoolError } from '../../protocol/errors.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import type { FoundPeer } from '../mesh.ts'
 
 /** Throws `ERR_INVALID_OPTION` for text that is no multiaddr. */
 export function parseAddress(address: string): Multiaddr {

@@ -1,6 +1,6 @@
 import { abortError } from '../../protocol/errors.ts'
+import { linkClosed } from '../link/link-closed.ts'
 import type { BulkStream } from './bulk-stream.ts'
-import { linkClosed } from './link-closed.ts'
 import type { Outgoing } from './outgoing.ts'
 
 /** Transfers that one side sends at once on one link; one place is never given to a large one. */

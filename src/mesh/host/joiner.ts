@@ -1,8 +1,8 @@
 import { multiaddr } from '@multiformats/multiaddr'
-import type { PeerId } from '../protocol/ids.ts'
+import type { PeerId } from '../../protocol/ids.ts'
+import { limitedSignal } from '../with-signal.ts'
 import { foundPeer } from './addresses.ts'
 import type { Host } from './host.ts'
-import { limitedSignal } from './with-signal.ts'
 
 const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 15_000

@@ -6,11 +6,11 @@ import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } 
 import { type MulticastDNSComponents, mdns } from '@libp2p/mdns'
 import { type Ping, ping } from '@libp2p/ping'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { MotorpoolError } from '../protocol/errors.ts'
+import { MotorpoolError } from '../../protocol/errors.ts'
+import { capacitySelectors, capacityValidators } from '../capacity-record.ts'
+import type { MeshLimits } from '../mesh-limits.ts'
 import { isPrivate } from './addresses.ts'
-import { capacitySelectors, capacityValidators } from './capacity-record.ts'
 import type { ConnectionStack } from './connection-stack.ts'
-import type { MeshLimits } from './mesh-limits.ts'
 
 export type Host = Libp2p<{ ping: Ping; dht: KadDHT; gossip: GossipSub; identify: unknown; identifyPush: unknown }>
 
