@@ -26,7 +26,7 @@ interface Waiting {
 async function load(): Promise<LoadedTask> {
   const { model, threads, memoryLimitBytes } = configuration
   // All code is in before the limit is set, so that the limit counts what the model takes.
-  const loadTask = model.task === 'ocr' ? (await import('./ocr-task.ts')).loadOcrTask : (await import('./tensors-task.ts')).loadTensorsTask
+  const loadTask = model.task === 'ocr' ? (await import('../ocr/ocr-task.ts')).loadOcrTask : (await import('./tensors-task.ts')).loadTensorsTask
   if (!limitMemory(memoryLimitBytes)) report({ type: 'unconfined' })
   return await loadTask(model, threads)
 }

@@ -1,0 +1,54 @@
+import sharp, { type Metadata } from 'sharp'
+import { MotorpoolError } from '../../protocol/errors.ts'
+
+/** A picture as rows of RGB bytes. */
+export interface Image {
+  readonly width: number
+  readonly height: number
+  /** `width × height × 3` bytes. */
+  readonly rgb: Uint8Array
+}
+
+const FORMATS: readonly (string | undefined)[] = ['png', 'jpeg', 'webp']
+/** A few kilobytes of PNG can unfold to gigapixels; the largest phone photos have 50 megapixels. */
+const MOST_PIXELS = 64_000_000
+
+// One thread an image: slots decide how much of the machine a car gives away. And nothing is kept of an image.
+sharp.concurrency(1)
+sharp.cache(false)
+
+/**
+ * Decodes a PNG, JPEG or WebP file upright (EXIF orientation) on white, in memory alone. Throws `ERR_BAD_IMAGE` for
+ * anything else, for files that are cut off and for pictures of more than 64 megapixels.
+ */
+export async function decodeImage(file: Uint8Array): Promise<Image> {
+  if (file.length === 0) throw badImage('the image is empty; send the bytes of a PNG, JPEG or WebP file')
+  const metadata = await readMetadata(file)
+  if (!FORMATS.includes(metadata.format)) throw badImage(`the image is of format ${metadata.format}; send PNG, JPEG or WebP`)
+  const pixels = (metadata.width ?? 0) * (metadata.height ?? 0)
+  if (pixels > MOST_PIXELS) throw badImage(`the image has ${Math.round(pixels / 1e6)} megapixels, at most ${MOST_PIXELS / 1e6} are read; scale it down`)
+  try {
+    const { data, info } = await sharp(file, { failOn: 'truncated', limitInputPixels: MOST_PIXELS })
+      .rotate()
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    return { width: info.width, height: info.height, rgb: data }
+  } catch (cause) {
+    throw badImage('the image cannot be decoded, it is damaged or cut off; send the whole file', cause)
+  }
+}
+
+async function readMetadata(file: Uint8Array): Promise<Metadata> {
+  try {
+    return await sharp(file, { limitInputPixels: false }).metadata()
+  } catch (cause) {
+    throw badImage('the input is not an image; send the bytes of a PNG, JPEG or WebP file', cause)
+  }
+}
+
+function badImage(message: string, cause?: unknown): MotorpoolError {
+  return new MotorpoolError('ERR_BAD_IMAGE', message, { cause })
+}
