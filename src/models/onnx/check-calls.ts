@@ -1,6 +1,6 @@
 import { badModel, MODEL_LIMITS } from './lint-state.ts'
 import { hasOperator } from './operators.ts'
-import type { Body } from './walk-graph.ts'
+import type { Body, Call } from './walk-graph.ts'
 import type { ModelFacts } from './walk-model.ts'
 
 /** Checks that every operator exists, and that functions neither call each other in a circle, too deep, nor unfold into too many nodes. */
@@ -17,10 +17,10 @@ export function checkCalls(model: ModelFacts): void {
       throw badModel(`chains functions more than ${MODEL_LIMITS.functionDepth} deep`, 'inline them before you export')
     active.add(body)
     let nodes = body.nodes
-    for (const [key, times] of body.calls) {
+    for (const [key, call] of body.calls) {
       const callee = model.functions.get(key)
-      if (callee !== undefined) nodes += times * unfold(callee)
-      else checkOperator(key)
+      if (callee !== undefined) nodes += call.times * unfold(callee)
+      else checkOperator(call)
     }
     active.delete(body)
     if (nodes > MODEL_LIMITS.expandedNodes) throw badModel(`unfolds to more than ${MODEL_LIMITS.expandedNodes} nodes`, 'simplify it')
@@ -32,9 +32,8 @@ export function checkCalls(model: ModelFacts): void {
   for (const body of model.functions.values()) unfold(body)
 }
 
-function checkOperator(key: string): void {
-  const [domain = '', name = ''] = JSON.parse(key) as string[]
-  if (hasOperator(domain, name)) return
-  const label = JSON.stringify(`${domain === '' ? 'ai.onnx' : domain}:${name}`.slice(0, 120))
+function checkOperator({ domain, operator }: Call): void {
+  if (hasOperator(domain === 'ai.onnx' ? '' : domain, operator)) return
+  const label = JSON.stringify(`${domain === '' ? 'ai.onnx' : domain}:${operator}`.slice(0, 120))
   throw badModel(`uses the operator ${label}, which ONNX Runtime doesn't have`, 'export it with standard operators')
 }

@@ -7,10 +7,12 @@ export const MODEL_LIMITS = {
   /** A protobuf message can't be larger. */
   fileBytes: 2 ** 31 - 1,
   /** The largest exported graphs have some ten thousand. */
-  nodes: 2 ** 18,
+  nodes: 2 ** 16,
   /** Nodes once every function is put in place of its calls. */
   expandedNodes: 2 ** 20,
   functions: 4096,
+  /** Different ones, of the model and its functions. */
+  operatorSets: 256,
   /** Subgraphs within subgraphs (If, Loop, Scan). */
   graphDepth: 16,
   /** Functions that call functions; a chain of some thousand crashes ONNX Runtime. */

@@ -25,7 +25,7 @@ export class ProtobufReader {
   from = 0
   to = 0
   readonly #source: ByteSource
-  #window: Uint8Array = new Uint8Array(0)
+  #window: Buffer = Buffer.alloc(0)
   #windowAt = 0
 
   constructor(source: ByteSource) {
@@ -84,15 +84,14 @@ export class ProtobufReader {
   text(most: number): string {
     const length = this.to - this.from
     if (length > most) throw new MotorpoolError('ERR_BAD_MODEL', `the model has a name of ${length} bytes, at most ${most} are allowed; shorten it`)
-    const bytes = this.#slice(this.from, length)
-    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+    const start = this.#reach(this.from, length)
+    return this.#window.toString('utf8', start, start + length)
   }
 
   /** Little-endian int64 values, not exact beyond ±2⁵³, of `length` bytes from `from` on. */
   int64s(from: number, length: number): number[] {
-    const bytes = this.#slice(from, length)
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    return Array.from({ length: length >>> 3 }, (_, index) => Number(view.getBigInt64(index * 8, true)))
+    const start = this.#reach(from, length)
+    return Array.from({ length: length >>> 3 }, (_, index) => Number(this.#window.readBigInt64LE(start + index * 8)))
   }
 
   broken(what: string): MotorpoolError {
@@ -133,18 +132,21 @@ export class ProtobufReader {
   /** Makes the window hold `length` bytes from `at` on, or what is left of the file. */
   #load(length: number): void {
     const offset = this.at - this.#windowAt
-    if (offset >= 0 && offset + length <= this.#window.byteLength) return
-    this.#window = this.#source.read(this.at, WINDOW_BYTES)
-    this.#windowAt = this.at
+    if (offset < 0 || offset + length > this.#window.byteLength) this.#fill(this.at, WINDOW_BYTES)
   }
 
-  #slice(from: number, length: number): Uint8Array {
+  /** Makes the window hold `length` bytes from `from` on, and returns where in it they begin. */
+  #reach(from: number, length: number): number {
     const offset = from - this.#windowAt
-    if (offset >= 0 && offset + length <= this.#window.byteLength) return this.#window.subarray(offset, offset + length)
-    const window = this.#source.read(from, Math.max(length, WINDOW_BYTES))
-    this.#window = window
+    if (offset >= 0 && offset + length <= this.#window.byteLength) return offset
+    this.#fill(from, Math.max(length, WINDOW_BYTES))
+    if (this.#window.byteLength < length) throw this.broken('the file ends')
+    return 0
+  }
+
+  #fill(from: number, length: number): void {
+    const bytes = this.#source.read(from, length)
+    this.#window = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#windowAt = from
-    if (window.byteLength < length) throw this.broken('the file ends')
-    return window.subarray(0, length)
   }
 }

@@ -3,11 +3,18 @@ import { WIRE } from './protobuf-reader.ts'
 import { packed, walkSparseTensor, walkTensor } from './walk-tensor.ts'
 import { type ValueFacts, walkValue } from './walk-value.ts'
 
+/** An operator, or a function of the model, that a body calls. */
+export interface Call {
+  readonly domain: string
+  readonly operator: string
+  times: number
+}
+
 /** What the main graph's or one function's nodes call, those of nested subgraphs included. */
 export interface Body {
   nodes: number
-  /** How often each operator is called, by `operatorKey`. */
-  readonly calls: Map<string, number>
+  /** By `operatorKey`. */
+  readonly calls: Map<string, Call>
 }
 
 /** A tensor's shape, given by the value of that name. */
@@ -40,7 +47,8 @@ const REPEATED: ReadonlySet<number> = new Set([10, 11, 23])
 
 /** A name for an operator that no other (domain, name, overload) has. `ai.onnx` is the empty domain's other name. */
 export function operatorKey(domain: string, name: string, overload: string): string {
-  return JSON.stringify([domain === 'ai.onnx' ? '' : domain, name, overload])
+  const spelling = domain === 'ai.onnx' ? '' : domain
+  return `${spelling.length}:${name.length}:${spelling}${name}${overload}`
 }
 
 /** Walks a GraphProto up to `end`. */
@@ -78,7 +86,7 @@ export function* walkNode(state: LintState, end: number, body: Body, graph: Grap
   let operator = ''
   let domain = ''
   let overload = ''
-  const shapes = new Map<string, number>()
+  let shapes: Map<string, number> | undefined
   while (reader.next(end)) {
     if (state.tick()) yield
     const { field, to } = reader
@@ -86,7 +94,10 @@ export function* walkNode(state: LintState, end: number, body: Body, graph: Grap
       state.expect(WIRE.bytes, 'attribute')
       reader.at = reader.from
       const attribute = yield* walkAttribute(state, to, body, graph, depth)
-      if (attribute.shapeProduct !== undefined) shapes.set(attribute.name, attribute.shapeProduct)
+      if (attribute.shapeProduct !== undefined) {
+        shapes ??= new Map()
+        shapes.set(attribute.name, attribute.shapeProduct)
+      }
     } else if (field === 1 || field === 2 || field === 4 || field === 7 || field === 8) {
       state.expect(WIRE.bytes, 'a name of a node')
       const name = state.name()
@@ -99,11 +110,13 @@ export function* walkNode(state: LintState, end: number, body: Body, graph: Grap
   }
   graph.edges.push({ inputs, outputs })
   const key = operatorKey(domain, operator, overload)
-  body.calls.set(key, (body.calls.get(key) ?? 0) + 1)
+  const call = body.calls.get(key)
+  if (call === undefined) body.calls.set(key, { domain, operator, times: 1 })
+  else call.times++
   if (domain !== '' && domain !== 'ai.onnx') return
-  const constant = shapes.get('value') ?? shapes.get('value_ints') ?? shapes.get('value_int')
+  const constant = shapes?.get('value') ?? shapes?.get('value_ints') ?? shapes?.get('value_int')
   if (operator === 'Constant' && constant !== undefined && outputs[0] !== undefined) graph.shapeProducts.set(outputs[0], constant)
-  if (operator === 'RandomNormal' || operator === 'RandomUniform') checkElements(operator, shapes.get('shape') ?? 0)
+  if (operator === 'RandomNormal' || operator === 'RandomUniform') checkElements(operator, shapes?.get('shape') ?? 0)
   const shapeInput = inputs[SHAPE_INPUT[operator] ?? -1]
   if (shapeInput !== undefined) graph.shapeUses.push({ operator, name: shapeInput })
 }
@@ -119,7 +132,7 @@ export function* walkAttribute(
   const { reader } = state
   let name = ''
   let shapeProduct: number | undefined
-  const seen = new Set<number>()
+  let seen: Set<number> | undefined
   while (reader.next(end)) {
     if (state.tick()) yield
     const { field, to } = reader
@@ -147,6 +160,7 @@ export function* walkAttribute(
       case 11:
       case 22:
       case 23:
+        seen ??= new Set()
         state.once(seen.has(field) && !REPEATED.has(field), 'a tensor or graph of an attribute')
         seen.add(field)
         state.expect(WIRE.bytes, 'a tensor or graph of an attribute')

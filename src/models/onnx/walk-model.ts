@@ -24,7 +24,7 @@ export function* walkModel(state: LintState): Generator<undefined, ModelFacts> {
   const end = reader.byteLength
   const main: Body = { nodes: 0, calls: new Map() }
   const functions = new Map<string, Body>()
-  const opsets: Opset[] = []
+  const opsets = new Map<string, Opset>()
   let irVersion = 0
   let graph: GraphFacts | undefined
   while (reader.next(end)) {
@@ -44,18 +44,18 @@ export function* walkModel(state: LintState): Generator<undefined, ModelFacts> {
     else if (field === 20) yield* walkTraining(state, to)
     else {
       const [key, body] = yield* walkFunction(state, to, opsets)
-      if (functions.has(key)) throw badModel(`defines the function ${key} twice`, 'export it again')
+      if (functions.has(key)) throw badModel('defines one function twice', 'export it again')
       if (functions.size >= MODEL_LIMITS.functions) throw badModel(`has more than ${MODEL_LIMITS.functions} functions`, 'inline them')
       functions.set(key, body)
     }
   }
   if (graph === undefined) throw reader.broken('no graph')
-  if (opsets.length === 0) throw reader.broken('no operator set')
-  return { irVersion, opsets, graph, main, functions }
+  if (opsets.size === 0) throw reader.broken('no operator set')
+  return { irVersion, opsets: [...opsets.values()], graph, main, functions }
 }
 
 /** OperatorSetIdProto. */
-function* walkOpset(state: LintState, end: number, opsets: Opset[]): Generator<undefined, void> {
+function* walkOpset(state: LintState, end: number, opsets: Map<string, Opset>): Generator<undefined, void> {
   const { reader } = state
   let domain = ''
   let version = 0
@@ -69,8 +69,9 @@ function* walkOpset(state: LintState, end: number, opsets: Opset[]): Generator<u
       version = reader.int64
     }
   }
-  if (opsets.length > MODEL_LIMITS.functions) throw badModel('imports more operator sets than any real model', 'export it again')
-  opsets.push({ domain: domain === 'ai.onnx' ? '' : domain, version })
+  if (opsets.size >= MODEL_LIMITS.operatorSets) throw badModel(`imports more than ${MODEL_LIMITS.operatorSets} operator sets`, 'export it again')
+  // Every function imports its own, mostly the same.
+  opsets.set(`${version} ${domain}`, { domain: domain === 'ai.onnx' ? '' : domain, version })
 }
 
 /** TrainingInfoProto: its graphs are never run here, but may not hide external data. */
@@ -87,7 +88,7 @@ function* walkTraining(state: LintState, end: number): Generator<undefined, void
 }
 
 /** FunctionProto: its operator key and body. */
-function* walkFunction(state: LintState, end: number, opsets: Opset[]): Generator<undefined, [string, Body]> {
+function* walkFunction(state: LintState, end: number, opsets: Map<string, Opset>): Generator<undefined, [string, Body]> {
   const { reader } = state
   const body: Body = { nodes: 0, calls: new Map() }
   const graph = new GraphFacts()
