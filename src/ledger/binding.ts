@@ -21,18 +21,18 @@ export interface BindingTerms {
 
 /** `account`: the car's, raw. */
 export type BindingVerdict =
-  | { readonly accepted: true, readonly account: Uint8Array, readonly binding: Binding }
-  | { readonly accepted: false, readonly reason: string }
+  | { readonly accepted: true; readonly account: Uint8Array; readonly binding: Binding }
+  | { readonly accepted: false; readonly reason: string }
 
 /** Ties the car's account for this client to its peer key of today. */
-export function sealBinding (carSigner: Signer, terms: BindingTerms): Uint8Array {
+export function sealBinding(carSigner: Signer, terms: BindingTerms): Uint8Array {
   const { peer, client, nonce, expires } = terms
   const binding: Binding = { v: 1, account: carSigner.publicKey, peer, client, nonce, expires }
   return sealEnvelope(carSigner, 'binding', binding)
 }
 
 /** Whether a binding was made for this peer, client and nonce, and is in force at `nowSeconds`. */
-export function checkBinding (envelope: Uint8Array, expected: Omit<BindingTerms, 'expires'> & { readonly nowSeconds: number }): BindingVerdict {
+export function checkBinding(envelope: Uint8Array, expected: Omit<BindingTerms, 'expires'> & { readonly nowSeconds: number }): BindingVerdict {
   let binding: Binding
   try {
     binding = openBinding(envelope).value
@@ -48,6 +48,6 @@ export function checkBinding (envelope: Uint8Array, expected: Omit<BindingTerms,
   return { accepted: true, account: binding.account, binding }
 }
 
-function refuse (reason: string): BindingVerdict {
+function refuse(reason: string): BindingVerdict {
   return { accepted: false, reason }
 }

@@ -1,10 +1,10 @@
 import { isMotorpoolError } from '../protocol/errors.ts'
 import { equalBytes } from '../protocol/ids.ts'
 import type { ResultHead } from '../protocol/transfer.ts'
-import { openFlush, type Flush } from './flush.ts'
+import { type Flush, openFlush } from './flush.ts'
 import { decodeLeaf, type Leaf } from './leaf.ts'
 import { isIncluded } from './merkle.ts'
-import { priceOf, type Price } from './price.ts'
+import { type Price, priceOf } from './price.ts'
 
 /** What a result must prove before it is delivered. */
 export interface ExpectedResult {
@@ -24,14 +24,12 @@ export interface ExpectedResult {
   readonly price?: Price
 }
 
-export type ResultVerdict =
-  | { readonly accepted: true, readonly flush: Flush, readonly leaf: Leaf }
-  | { readonly accepted: false, readonly reason: string }
+export type ResultVerdict = { readonly accepted: true; readonly flush: Flush; readonly leaf: Leaf } | { readonly accepted: false; readonly reason: string }
 
 /** Flushes whose signature held, by the signature's bytes; under load many leaves share one. */
-export type FlushCache = Map<string, { readonly envelope: Uint8Array, readonly flush: Flush }>
+export type FlushCache = Map<string, { readonly envelope: Uint8Array; readonly flush: Flush }>
 
-export function createFlushCache (): FlushCache {
+export function createFlushCache(): FlushCache {
   return new Map()
 }
 
@@ -39,7 +37,7 @@ export function createFlushCache (): FlushCache {
 const MOST_CACHED_FLUSHES = 64
 
 /** Checks what comes with a result, cheapest first; one signature at most, none when the flush is in `cache`. */
-export function checkResult (proof: NonNullable<ResultHead['proof']>, expected: ExpectedResult, cache: FlushCache = createFlushCache()): ResultVerdict {
+export function checkResult(proof: NonNullable<ResultHead['proof']>, expected: ExpectedResult, cache: FlushCache = createFlushCache()): ResultVerdict {
   try {
     const leaf = decodeLeaf(proof.leaf)
     const flaw = flawOfLeaf(leaf, expected)
@@ -57,7 +55,7 @@ export function checkResult (proof: NonNullable<ResultHead['proof']>, expected: 
   }
 }
 
-function flawOfLeaf (leaf: Leaf, expected: ExpectedResult): string | undefined {
+function flawOfLeaf(leaf: Leaf, expected: ExpectedResult): string | undefined {
   if (!equalBytes(leaf.task, expected.task)) return 'the receipt is for another task'
   if (leaf.attempt !== expected.attempt) return `the receipt is for attempt ${leaf.attempt}, not ${expected.attempt}`
   if (leaf.part !== expected.part) return `the receipt is for part ${leaf.part}, not ${expected.part}`
@@ -65,11 +63,12 @@ function flawOfLeaf (leaf: Leaf, expected: ExpectedResult): string | undefined {
   if (!equalBytes(leaf.output, expected.output)) return 'the output is not the one that the receipt tells of'
   if (expected.price === undefined) return undefined
   const due = priceOf(expected.price, leaf.units)
-  if (leaf.price.amount !== due.amount || leaf.price.unit !== due.unit) return `the receipt asks ${leaf.price.amount} ${leaf.price.unit}, the lease's terms give ${due.amount} ${due.unit}`
+  if (leaf.price.amount !== due.amount || leaf.price.unit !== due.unit)
+    return `the receipt asks ${leaf.price.amount} ${leaf.price.unit}, the lease's terms give ${due.amount} ${due.unit}`
   return undefined
 }
 
-function openCached (envelope: Uint8Array, cache: FlushCache): Flush {
+function openCached(envelope: Uint8Array, cache: FlushCache): Flush {
   const key = Buffer.from(envelope.subarray(-64)).toString('latin1')
   const known = cache.get(key)
   if (known !== undefined && equalBytes(known.envelope, envelope)) return known.flush
@@ -83,6 +82,6 @@ function openCached (envelope: Uint8Array, cache: FlushCache): Flush {
   return flush
 }
 
-function refuse (reason: string): ResultVerdict {
+function refuse(reason: string): ResultVerdict {
   return { accepted: false, reason }
 }

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { bytes, bytesUpTo, extension } from '../protocol/announcement.ts'
-import { openEnvelope, sealEnvelope, type Opened } from '../protocol/envelope.ts'
+import { type Opened, openEnvelope, sealEnvelope } from '../protocol/envelope.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
 import { equalBytes } from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { Signer } from '../protocol/signer.ts'
 import { encodeLeaf, type Leaf } from './leaf.ts'
-import { treeProofs, type InclusionProof } from './merkle.ts'
+import { type InclusionProof, treeProofs } from './merkle.ts'
 
 const text = z.string().max(64)
 
@@ -26,7 +26,10 @@ export const flushSchema = z.strictObject({
   class: numericsClassSchema,
   /** Root of the tree over `size` leaves. */
   root: bytes(32),
-  size: z.int().min(1).max(2 ** 31),
+  size: z
+    .int()
+    .min(1)
+    .max(2 ** 31),
   ext: extension
 })
 export type Flush = z.infer<typeof flushSchema>
@@ -43,7 +46,7 @@ export interface SignedFlush {
 }
 
 /** Signs leaves as one tree. Journal each leaf before. Throws `ERR_SCHEMA` when there is none or one doesn't fit. */
-export function signFlush (carSigner: Signer, header: FlushHeader, leaves: readonly Leaf[]): SignedFlush {
+export function signFlush(carSigner: Signer, header: FlushHeader, leaves: readonly Leaf[]): SignedFlush {
   if (leaves.length === 0) throw new MotorpoolError('ERR_SCHEMA', 'a flush holds no leaf; sign at least one')
   const encoded = leaves.map(encodeLeaf)
   const { root, proofs } = treeProofs(encoded)
@@ -53,8 +56,9 @@ export function signFlush (carSigner: Signer, header: FlushHeader, leaves: reado
 }
 
 /** A flush, signed by the account that it names as car; throws as `openEnvelope`. */
-export function openFlush (envelope: Uint8Array): Opened<Flush> {
+export function openFlush(envelope: Uint8Array): Opened<Flush> {
   const opened = openEnvelope(envelope, { object: 'flush', schema: flushSchema, limit: LIMITS.signedMessage })
-  if (!equalBytes(opened.value.car, opened.publicKey)) throw new MotorpoolError('ERR_BAD_SIGNATURE', 'a flush is signed by another account than the car that it names; ask its car for the right one')
+  if (!equalBytes(opened.value.car, opened.publicKey))
+    throw new MotorpoolError('ERR_BAD_SIGNATURE', 'a flush is signed by another account than the car that it names; ask its car for the right one')
   return opened
 }

@@ -26,14 +26,18 @@ export const leafSchema = z.strictObject({
   input: bytes(32),
   output: bytes(32),
   /** Positions [from, to) of the generated tokens, and the token chain before and after them; null when there are none. */
-  tokens: z.strictObject({ from: integer, to: integer, prev: bytes(32), end: bytes(32) }).refine(({ from, to }) => from <= to, { message: 'must not end before it begins' }).nullable(),
+  tokens: z
+    .strictObject({ from: integer, to: integer, prev: bytes(32), end: bytes(32) })
+    .refine(({ from, to }) => from <= to, { message: 'must not end before it begins' })
+    .nullable(),
   /** Rows that ran in one batch; 1 when alone. */
   together: integer.min(1),
   units: unitsSchema,
   /** `at`: seconds since 1970 UTC, a whole minute, so that it tells no more than a payer knows. */
   times: z.strictObject({ at: integer.multipleOf(60), queuedUs: integer, ranUs: integer }),
   /** Millijoules; both 0 when nothing is known. */
-  energy: z.strictObject({ marginalMj: integer, attributedMj: integer, by: z.enum(['unknown', 'estimated', 'measured', 'declared']) })
+  energy: z
+    .strictObject({ marginalMj: integer, attributedMj: integer, by: z.enum(['unknown', 'estimated', 'measured', 'declared']) })
     .refine(({ marginalMj, attributedMj, by }) => by !== 'unknown' || (marginalMj === 0 && attributedMj === 0), { message: 'must be 0 when unknown' }),
   price: amountSchema,
   ext: extension
@@ -41,19 +45,19 @@ export const leafSchema = z.strictObject({
 export type Leaf = z.infer<typeof leafSchema>
 
 /** A leaf's dag-cbor, about 290 bytes; throws `ERR_SCHEMA` when a field doesn't fit. */
-export function encodeLeaf (leaf: Leaf): Uint8Array {
+export function encodeLeaf(leaf: Leaf): Uint8Array {
   const encoded = encodeCbor(leaf)
   decodeLeaf(encoded)
   return encoded
 }
 
 /** Throws `ERR_TOO_LARGE`, `ERR_BAD_ENCODING` or `ERR_SCHEMA`. */
-export function decodeLeaf (encoded: Uint8Array): Leaf {
+export function decodeLeaf(encoded: Uint8Array): Leaf {
   return decodeCbor(encoded, leafSchema, LIMITS.signedMessage)
 }
 
 /** Seconds since 1970 UTC, rounded down to the whole minute that a leaf tells. */
-export function wholeMinute (unixSeconds: number): number {
+export function wholeMinute(unixSeconds: number): number {
   if (!Number.isFinite(unixSeconds) || unixSeconds < 0) throw new MotorpoolError('ERR_INVALID_OPTION', `${unixSeconds} is not a time after 1970; set the clock`)
   return Math.floor(unixSeconds / 60) * 60
 }

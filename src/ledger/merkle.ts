@@ -1,19 +1,22 @@
 import { equalBytes, sha256 } from '../protocol/ids.ts'
 
 /** Where a leaf stands in a tree: its index and the sibling hashes on the way up, lowest first. */
-export interface InclusionProof { readonly index: number, readonly path: readonly Uint8Array[] }
+export interface InclusionProof {
+  readonly index: number
+  readonly path: readonly Uint8Array[]
+}
 
 /** Keeps leaves and nodes apart, so that a node can't pass for a leaf (RFC 9162 §2.1.1). */
 const LEAF_PREFIX = Uint8Array.of(0)
 const NODE_PREFIX = Uint8Array.of(1)
 
 /** The root of the Merkle tree over `leaves` (RFC 9162 §2.1.1); that of no leaves is the hash of nothing. */
-export function treeRoot (leaves: readonly Uint8Array[]): Uint8Array {
+export function treeRoot(leaves: readonly Uint8Array[]): Uint8Array {
   return treeLevels(leaves).at(-1)?.[0] ?? sha256()
 }
 
 /** The root and every leaf's inclusion proof (RFC 9162 §2.1.3.1), hashing each node once. */
-export function treeProofs (leaves: readonly Uint8Array[]): { readonly root: Uint8Array, readonly proofs: readonly InclusionProof[] } {
+export function treeProofs(leaves: readonly Uint8Array[]): { readonly root: Uint8Array; readonly proofs: readonly InclusionProof[] } {
   const levels = treeLevels(leaves)
   const proofs = leaves.map((_, index) => {
     const path: Uint8Array[] = []
@@ -27,7 +30,7 @@ export function treeProofs (leaves: readonly Uint8Array[]): { readonly root: Uin
 }
 
 /** Whether `leaf` stands at the proof's index in a tree of `size` leaves with this root (RFC 9162 §2.1.3.2). */
-export function isIncluded (leaf: Uint8Array, proof: InclusionProof, size: number, root: Uint8Array): boolean {
+export function isIncluded(leaf: Uint8Array, proof: InclusionProof, size: number, root: Uint8Array): boolean {
   if (!isCount(size) || !isCount(proof.index) || proof.index >= size) return false
   let index = proof.index
   let last = size - 1
@@ -47,7 +50,7 @@ export function isIncluded (leaf: Uint8Array, proof: InclusionProof, size: numbe
 }
 
 /** Levels from the leaf hashes up to the root. An odd last node rises unchanged, which gives RFC 9162's tree for any size. */
-function treeLevels (leaves: readonly Uint8Array[]): Uint8Array[][] {
+function treeLevels(leaves: readonly Uint8Array[]): Uint8Array[][] {
   let level = leaves.map(leaf => sha256(LEAF_PREFIX, leaf))
   const levels = [level]
   while (level.length > 1) {
@@ -63,6 +66,6 @@ function treeLevels (leaves: readonly Uint8Array[]): Uint8Array[][] {
 }
 
 /** Bit operations here need numbers below 2³². */
-function isCount (value: number): boolean {
+function isCount(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && value < 2 ** 32
 }

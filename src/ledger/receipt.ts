@@ -26,26 +26,32 @@ const receiptFileSchema = z.strictObject({
 export type Receipt = Omit<z.infer<typeof receiptFileSchema>, 'v' | 'sum'>
 
 /** A receipt as a file: dag-cbor, at most `LIMITS.receiptFile` bytes. */
-export function encodeReceipt (receipt: Receipt): Uint8Array {
-  const { flush, leaf, proof: { index, path }, binding, opening } = receipt
+export function encodeReceipt(receipt: Receipt): Uint8Array {
+  const {
+    flush,
+    leaf,
+    proof: { index, path },
+    binding,
+    opening
+  } = receipt
   const rest = { v: 1, flush, leaf, proof: { index, path }, binding, opening }
   return encodeCbor({ ...rest, sum: sumOf(rest) })
 }
 
 /** Reads a receipt file; throws `ERR_BAD_RECEIPT` when it is none or damaged. Its signatures are `verifyReceipt`'s business. */
-export function decodeReceipt (file: Uint8Array): Receipt {
+export function decodeReceipt(file: Uint8Array): Receipt {
   const { receipt, intact } = readReceipt(file)
   if (!intact) throw new MotorpoolError('ERR_BAD_RECEIPT', 'the receipt file is damaged: its checksum does not fit; get it again')
   return receipt
 }
 
 /** The same receipt without the salt: whoever holds it can't test guesses of the input or output. */
-export function redactReceipt (file: Uint8Array): Uint8Array {
+export function redactReceipt(file: Uint8Array): Uint8Array {
   return encodeReceipt({ ...decodeReceipt(file), opening: null })
 }
 
 /** Reads a file without insisting on its checksum, so that a verifier can first name the part that is damaged. */
-export function readReceipt (file: Uint8Array): { readonly receipt: Receipt, readonly intact: boolean } {
+export function readReceipt(file: Uint8Array): { readonly receipt: Receipt; readonly intact: boolean } {
   try {
     const { sum, ...rest } = decodeCbor(file, receiptFileSchema, LIMITS.receiptFile)
     const { v: _, ...receipt } = rest
@@ -56,6 +62,6 @@ export function readReceipt (file: Uint8Array): { readonly receipt: Receipt, rea
   }
 }
 
-function sumOf (rest: object): Uint8Array {
+function sumOf(rest: object): Uint8Array {
   return sha256(encodeCbor(rest)).subarray(0, 8)
 }

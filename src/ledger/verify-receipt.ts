@@ -1,12 +1,12 @@
 import type { Binding } from '../protocol/control.ts'
-import { saltedDigest, valueDigest, type ValueParts } from '../protocol/digest.ts'
+import { saltedDigest, type ValueParts, valueDigest } from '../protocol/digest.ts'
 import { openBinding } from '../protocol/envelope.ts'
 import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
-import { cidFromBytes, equalBytes, peerIdFromBytes, toHex, type AccountId, type LeaseId, type ModelCid, type PeerId, type TaskId } from '../protocol/ids.ts'
-import { openFlush, type Flush } from './flush.ts'
+import { type AccountId, cidFromBytes, equalBytes, type LeaseId, type ModelCid, type PeerId, peerIdFromBytes, type TaskId, toHex } from '../protocol/ids.ts'
+import { type Flush, openFlush } from './flush.ts'
 import { decodeLeaf, type Leaf } from './leaf.ts'
 import { isIncluded } from './merkle.ts'
-import { readReceipt, type Receipt } from './receipt.ts'
+import { type Receipt, readReceipt } from './receipt.ts'
 
 /** What a receipt file says, parted into what its signatures and hashes prove and what its car merely declared. */
 export interface ReceiptReport {
@@ -28,20 +28,23 @@ export interface ReceiptReport {
   readonly declared: Pick<Flush, 'class'> & Pick<Leaf, 'together' | 'tokens' | 'units' | 'times' | 'energy' | 'price'>
 }
 
-export interface ReceiptValues { readonly input?: ValueParts, readonly output?: ValueParts }
+export interface ReceiptValues {
+  readonly input?: ValueParts
+  readonly output?: ValueParts
+}
 
 /**
  * Verifies a receipt file with nothing but the file and the keys in it; with `input` or `output` also that it is about
  * them. Throws `ERR_BAD_RECEIPT` naming the part that is wrong: the frame, the flush, the leaf, the proof, the binding, the
  * opening, the input or the output.
  */
-export function verifyReceipt (file: Uint8Array, values: ReceiptValues = {}): ReceiptReport {
+export function verifyReceipt(file: Uint8Array, values: ReceiptValues = {}): ReceiptReport {
   const { receipt, intact } = readReceipt(file)
   const flush = within('the flush', () => openFlush(receipt.flush).value)
   const leaf = within('the leaf', () => decodeLeaf(receipt.leaf))
   if (!isIncluded(receipt.leaf, receipt.proof, flush.size, flush.root)) throw bad('the leaf or its proof was changed: the signed tree does not hold it')
   const binding = within('the binding', () => openBinding(receipt.binding).value)
-  if (!equalBytes(binding.account, flush.car)) throw bad('the binding is another account\'s than the one that signed the flush')
+  if (!equalBytes(binding.account, flush.car)) throw bad("the binding is another account's than the one that signed the flush")
   if (!equalBytes(binding.client, flush.client)) throw bad('the binding is for another client than the flush')
   if (!intact) throw bad('the opening (the salt) or the checksum was changed: the checksum does not fit, though every signature does')
   const proved = [
@@ -53,18 +56,23 @@ export function verifyReceipt (file: Uint8Array, values: ReceiptValues = {}): Re
   return { ...reportIds(flush, binding, leaf), redacted: receipt.opening === null, proved, declared: declarations(flush, leaf) }
 }
 
-function provedValues (receipt: Receipt, leaf: Leaf, values: ReceiptValues): string[] {
+function provedValues(receipt: Receipt, leaf: Leaf, values: ReceiptValues): string[] {
   const sides = (['input', 'output'] as const).filter(side => values[side] !== undefined)
   return sides.map(side => {
     const value = values[side]
-    if (receipt.opening === null || value === undefined) throw bad(`the opening was removed, so the ${side} cannot be checked; ask for the receipt with its salt`)
+    if (receipt.opening === null || value === undefined)
+      throw bad(`the opening was removed, so the ${side} cannot be checked; ask for the receipt with its salt`)
     const digest = within(`the ${side} given`, () => saltedDigest(side, receipt.opening?.salt ?? new Uint8Array(), valueDigest(value)))
     if (!equalBytes(digest, leaf[side])) throw bad(`the ${side} given is not the one that the receipt is about`)
     return side === 'input' ? 'the input given is what the car was asked to run' : 'the output given is what the car answered'
   })
 }
 
-function reportIds (flush: Flush, binding: Binding, leaf: Leaf): Pick<ReceiptReport, 'carAccount' | 'carPeer' | 'clientAccount' | 'lease' | 'model' | 'task' | 'attempt' | 'part' | 'seq'> {
+function reportIds(
+  flush: Flush,
+  binding: Binding,
+  leaf: Leaf
+): Pick<ReceiptReport, 'carAccount' | 'carPeer' | 'clientAccount' | 'lease' | 'model' | 'task' | 'attempt' | 'part' | 'seq'> {
   return {
     carAccount: toHex(flush.car) as AccountId,
     carPeer: nameOfPeer(binding),
@@ -78,16 +86,16 @@ function reportIds (flush: Flush, binding: Binding, leaf: Leaf): Pick<ReceiptRep
   }
 }
 
-function declarations (flush: Flush, leaf: Leaf): ReceiptReport['declared'] {
+function declarations(flush: Flush, leaf: Leaf): ReceiptReport['declared'] {
   const { together, tokens, units, times, energy, price } = leaf
   return { class: flush.class, together, tokens, units, times, energy, price }
 }
 
-function nameOfPeer (binding: Binding): PeerId {
+function nameOfPeer(binding: Binding): PeerId {
   return within('the binding', () => peerIdFromBytes(binding.peer))
 }
 
-function within<T> (part: string, read: () => T): T {
+function within<T>(part: string, read: () => T): T {
   try {
     return read()
   } catch (cause) {
@@ -96,7 +104,7 @@ function within<T> (part: string, read: () => T): T {
   }
 }
 
-function bad (what: string, cause?: Error): MotorpoolError {
+function bad(what: string, cause?: Error): MotorpoolError {
   const advice = what.includes(';') ? '' : '; get the receipt again from its client'
   return new MotorpoolError('ERR_BAD_RECEIPT', `${what}${advice}`, { cause })
 }

@@ -11,7 +11,7 @@ const MOST_DEPTH = 16
  * Throws `ERR_BAD_ENCODING` for anything else: floats, `undefined`, bigints, class instances, CIDs, lone surrogates, a
  * leading byte-order mark, the keys `__proto__` and `/`, more than 16 levels.
  */
-export function encodeCbor (value: unknown): Uint8Array {
+export function encodeCbor(value: unknown): Uint8Array {
   checkEncodable(value, 0)
   const bytes = dagCbor.encode(value)
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -22,20 +22,23 @@ export function encodeCbor (value: unknown): Uint8Array {
  * `ERR_BAD_ENCODING` for any other spelling (floats, trailing bytes, unsorted or repeated keys, overlong lengths, tags,
  * bad UTF-8), and `ERR_SCHEMA` naming the first field that doesn't fit.
  */
-export function decodeCbor<T> (bytes: Uint8Array, schema: z.ZodType<T>, limit: number): T {
+export function decodeCbor<T>(bytes: Uint8Array, schema: z.ZodType<T>, limit: number): T {
   if (bytes.byteLength > limit) throw new MotorpoolError('ERR_TOO_LARGE', `a message has ${bytes.byteLength} bytes, at most ${limit} are allowed; send less`)
   const parsed = schema.safeParse(decodeStrictly(bytes))
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw new MotorpoolError('ERR_SCHEMA', `field ${oneLine(issue?.path.join('.') || '(root)')} does not fit: ${oneLine(issue?.message ?? 'unknown')}; send the version that this peer speaks`)
+  throw new MotorpoolError(
+    'ERR_SCHEMA',
+    `field ${oneLine(issue?.path.join('.') || '(root)')} does not fit: ${oneLine(issue?.message ?? 'unknown')}; send the version that this peer speaks`
+  )
 }
 
 /** Names in an error are the sender's choice: no line breaks or terminal codes, and not long. */
-function oneLine (text: string): string {
+function oneLine(text: string): string {
   return text.slice(0, 120).replaceAll(/\p{Cc}/gu, '?')
 }
 
-function decodeStrictly (bytes: Uint8Array): unknown {
+function decodeStrictly(bytes: Uint8Array): unknown {
   let value: unknown
   try {
     value = dagCbor.decode(bytes)
@@ -43,14 +46,16 @@ function decodeStrictly (bytes: Uint8Array): unknown {
     throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not dag-cbor; send it whole and unchanged', { cause })
   }
   // A float with a whole value, an overlong length or unsorted keys decode all the same: only the re-encoding shows them.
-  if (!equalBytes(encodeCbor(value), bytes)) throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not in its one canonical encoding; encode it as strict dag-cbor')
+  if (!equalBytes(encodeCbor(value), bytes))
+    throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not in its one canonical encoding; encode it as strict dag-cbor')
   return value
 }
 
-function checkEncodable (value: unknown, depth: number): void {
+function checkEncodable(value: unknown, depth: number): void {
   if (depth > MOST_DEPTH) throw notEncodable(`is nested deeper than ${MOST_DEPTH}`)
   switch (typeof value) {
-    case 'boolean': return
+    case 'boolean':
+      return
     case 'number':
       if (!Number.isSafeInteger(value)) throw notEncodable(`holds ${value}, which is not an integer within ±(2⁵³−1)`)
       return
@@ -65,11 +70,12 @@ function checkEncodable (value: unknown, depth: number): void {
       }
       checkPlain(value, depth)
       return
-    default: throw notEncodable(`holds a value of type ${typeof value}`)
+    default:
+      throw notEncodable(`holds a value of type ${typeof value}`)
   }
 }
 
-function checkPlain (value: object, depth: number): void {
+function checkPlain(value: object, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) throw notEncodable('holds an object that is not plain')
   for (const [key, item] of Object.entries(value)) {
@@ -81,10 +87,10 @@ function checkPlain (value: object, depth: number): void {
 }
 
 /** A byte-order mark is refused because the decoder would drop it in silence. */
-function checkText (text: string): void {
+function checkText(text: string): void {
   if (!text.isWellFormed() || text.startsWith('\uFEFF')) throw notEncodable('holds text that is not Unicode, or starts with a byte-order mark')
 }
 
-function notEncodable (what: string): MotorpoolError {
+function notEncodable(what: string): MotorpoolError {
   return new MotorpoolError('ERR_BAD_ENCODING', `a message ${what}; use null, booleans, integers, strings, bytes, lists and maps`)
 }

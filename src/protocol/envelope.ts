@@ -1,16 +1,23 @@
 import type { z } from 'zod'
-import { announcementSchema, capacitySchema, type Announcement, type Capacity } from './announcement.ts'
+import { type Announcement, announcementSchema, type Capacity, capacitySchema } from './announcement.ts'
 import { decodeCbor, encodeCbor } from './cbor.ts'
-import { awardSchema, bindingSchema, offerSchema, type Award, type Binding, type Offer } from './control.ts'
+import { type Award, awardSchema, type Binding, bindingSchema, type Offer, offerSchema } from './control.ts'
 import { MotorpoolError } from './errors.ts'
-import { equalBytes, fromHex, peerIdToBytes, peerIdOfKey } from './ids.ts'
+import { equalBytes, fromHex, peerIdOfKey, peerIdToBytes } from './ids.ts'
 import { LIMITS } from './limits.ts'
-import { verifySignature, type Signer } from './signer.ts'
+import { type Signer, verifySignature } from './signer.ts'
 
 /** What an envelope held: the value, and the raw Ed25519 key (32 bytes) that signed it. */
-export interface Opened<T> { readonly value: T, readonly publicKey: Uint8Array }
+export interface Opened<T> {
+  readonly value: T
+  readonly publicKey: Uint8Array
+}
 
-export interface OpenOptions<T> { readonly object: string, readonly schema: z.ZodType<T>, readonly limit: number }
+export interface OpenOptions<T> {
+  readonly object: string
+  readonly schema: z.ZodType<T>
+  readonly limit: number
+}
 
 /** Protobuf tags of libp2p's `Envelope` (RFC 0002, signed envelopes), and the key field up to the raw key. */
 const PUBLIC_KEY_HEAD = fromHex('0a2408011220')
@@ -22,72 +29,91 @@ const SIGNATURE_HEAD = fromHex('2a40')
  * Signs dag-cbor of `value` in a libp2p envelope (the bytes of `RecordEnvelope`), domain and payload type
  * `motorpool/<object>/1`.
  */
-export function sealEnvelope (signer: Signer, object: string, value: unknown): Uint8Array {
+export function sealEnvelope(signer: Signer, object: string, value: unknown): Uint8Array {
   const type = payloadType(object)
   const payload = encodeCbor(value)
   const signature = signer.sign(signedBytes(type, payload))
-  return concat([PUBLIC_KEY_HEAD, signer.publicKey, Uint8Array.of(PAYLOAD_TYPE_TAG), varint(type.length), type, Uint8Array.of(PAYLOAD_TAG), varint(payload.length), payload, SIGNATURE_HEAD, signature])
+  return concat([
+    PUBLIC_KEY_HEAD,
+    signer.publicKey,
+    Uint8Array.of(PAYLOAD_TYPE_TAG),
+    varint(type.length),
+    type,
+    Uint8Array.of(PAYLOAD_TAG),
+    varint(payload.length),
+    payload,
+    SIGNATURE_HEAD,
+    signature
+  ])
 }
 
 /**
  * Opens what `sealEnvelope` wrote, and no other spelling of it. `limit` counts the whole envelope. Throws `ERR_TOO_LARGE`,
  * `ERR_BAD_ENCODING`, `ERR_BAD_SIGNATURE` (another object's domain, an unusable key, a wrong signature) and `ERR_SCHEMA`.
  */
-export function openEnvelope<T> (bytes: Uint8Array, options: OpenOptions<T>): Opened<T> {
+export function openEnvelope<T>(bytes: Uint8Array, options: OpenOptions<T>): Opened<T> {
   const { object, schema, limit } = options
-  if (bytes.byteLength > limit) throw new MotorpoolError('ERR_TOO_LARGE', `the signed ${object} has ${bytes.byteLength} bytes, at most ${limit} are allowed; send less`)
+  if (bytes.byteLength > limit)
+    throw new MotorpoolError('ERR_TOO_LARGE', `the signed ${object} has ${bytes.byteLength} bytes, at most ${limit} are allowed; send less`)
   const fields = readEnvelope(bytes, object)
   const type = payloadType(object)
   if (!equalBytes(fields.type, type)) throw new MotorpoolError('ERR_BAD_SIGNATURE', `the signed object is not a ${object}; send one of type ${type.toString()}`)
-  if (!verifySignature(fields.publicKey, signedBytes(type, fields.payload), fields.signature)) throw new MotorpoolError('ERR_BAD_SIGNATURE', `the signature of the ${object} is wrong; it was changed or signed by another key`)
+  if (!verifySignature(fields.publicKey, signedBytes(type, fields.payload), fields.signature))
+    throw new MotorpoolError('ERR_BAD_SIGNATURE', `the signature of the ${object} is wrong; it was changed or signed by another key`)
   return { value: decodeCbor(fields.payload, schema, limit), publicKey: fields.publicKey }
 }
 
 /** An announcement, signed by the peer that it names as client. */
-export function openAnnouncement (bytes: Uint8Array): Opened<Announcement> {
+export function openAnnouncement(bytes: Uint8Array): Opened<Announcement> {
   return ownedBy(openEnvelope(bytes, { object: 'announcement', schema: announcementSchema, limit: LIMITS.announcement }), value => value.client)
 }
 
 /** A capacity record, signed by the peer that it names. */
-export function openCapacity (bytes: Uint8Array): Opened<Capacity> {
+export function openCapacity(bytes: Uint8Array): Opened<Capacity> {
   return ownedBy(openEnvelope(bytes, { object: 'capacity', schema: capacitySchema, limit: LIMITS.capacityRecord }), value => value.peer)
 }
 
 /** An offer, signed by the peer that it names as car. */
-export function openOffer (bytes: Uint8Array): Opened<Offer> {
+export function openOffer(bytes: Uint8Array): Opened<Offer> {
   return ownedBy(openEnvelope(bytes, { object: 'offer', schema: offerSchema, limit: LIMITS.signedMessage }), value => value.car)
 }
 
 /** A binding, signed by the account that it names. */
-export function openBinding (bytes: Uint8Array): Opened<Binding> {
+export function openBinding(bytes: Uint8Array): Opened<Binding> {
   return ownedBy(openEnvelope(bytes, { object: 'binding', schema: bindingSchema, limit: LIMITS.signedMessage }), value => value.account)
 }
 
 /** An award, signed by the account that it names as client. */
-export function openAward (bytes: Uint8Array): Opened<Award> {
+export function openAward(bytes: Uint8Array): Opened<Award> {
   return ownedBy(openEnvelope(bytes, { object: 'award', schema: awardSchema, limit: LIMITS.signedMessage }), value => value.client)
 }
 
 /** `owner` names the signer: a raw account key (32 bytes) or a peer id. */
-function ownedBy<T> (opened: Opened<T>, owner: (value: T) => Uint8Array): Opened<T> {
+function ownedBy<T>(opened: Opened<T>, owner: (value: T) => Uint8Array): Opened<T> {
   const named = owner(opened.value)
   const signer = named.length === 32 ? opened.publicKey : peerIdToBytes(peerIdOfKey(opened.publicKey))
-  if (!equalBytes(named, signer)) throw new MotorpoolError('ERR_BAD_SIGNATURE', 'a message is signed by another key than the one that it names; sign it with its own')
+  if (!equalBytes(named, signer))
+    throw new MotorpoolError('ERR_BAD_SIGNATURE', 'a message is signed by another key than the one that it names; sign it with its own')
   return opened
 }
 
-function payloadType (object: string): Buffer {
+function payloadType(object: string): Buffer {
   return Buffer.from(`motorpool/${object}/1`, 'utf8')
 }
 
 /** What is signed: domain, payload type and payload, each after its length (RFC 0002). Our domain equals the payload type. */
-function signedBytes (type: Uint8Array, payload: Uint8Array): Uint8Array {
+function signedBytes(type: Uint8Array, payload: Uint8Array): Uint8Array {
   return concat([varint(type.length), type, varint(type.length), type, varint(payload.length), payload])
 }
 
-interface EnvelopeFields { readonly publicKey: Uint8Array, readonly type: Uint8Array, readonly payload: Uint8Array, readonly signature: Uint8Array }
+interface EnvelopeFields {
+  readonly publicKey: Uint8Array
+  readonly type: Uint8Array
+  readonly payload: Uint8Array
+  readonly signature: Uint8Array
+}
 
-function readEnvelope (bytes: Uint8Array, object: string): EnvelopeFields {
+function readEnvelope(bytes: Uint8Array, object: string): EnvelopeFields {
   let at = 0
   const refuse = (): never => {
     throw new MotorpoolError('ERR_BAD_ENCODING', `the signed ${object} is cut off or not a libp2p envelope in its one encoding; send it whole and unchanged`)
@@ -122,7 +148,7 @@ function readEnvelope (bytes: Uint8Array, object: string): EnvelopeFields {
 }
 
 /** Unsigned LEB128, as protobuf writes lengths. */
-function varint (value: number): Uint8Array {
+function varint(value: number): Uint8Array {
   const bytes: number[] = []
   for (let rest = value; ; rest >>>= 7) {
     if (rest < 0x80) return Uint8Array.from([...bytes, rest])
@@ -130,6 +156,6 @@ function varint (value: number): Uint8Array {
   }
 }
 
-function concat (parts: readonly Uint8Array[]): Uint8Array {
+function concat(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts))
 }

@@ -3,7 +3,7 @@ import { MotorpoolError } from './errors.ts'
 const HEAD_BYTES = 4
 
 /** A frame's head: the length of its body as u32 big-endian. */
-export function frameHead (length: number): Uint8Array {
+export function frameHead(length: number): Uint8Array {
   const head = Buffer.allocUnsafe(HEAD_BYTES)
   head.writeUInt32BE(length)
   return head
@@ -20,7 +20,7 @@ export interface FrameReaderOptions {
  * Cuts a byte stream into frames without copying. Feed it the chunks in order; it throws `ERR_BAD_FRAME` as soon as a head
  * announces more than `limit` bytes, and for every chunk after that.
  */
-export function createFrameReader (options: FrameReaderOptions): (chunk: Uint8Array) => void {
+export function createFrameReader(options: FrameReaderOptions): (chunk: Uint8Array) => void {
   const { limit, onFrame } = options
   let headBytes = 0
   let length = 0

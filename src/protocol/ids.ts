@@ -39,64 +39,65 @@ const CID_HEAD = fromHex('01551220')
 const PEER_ID_HEAD = fromHex('002408011220')
 
 /** sha256 of bytes, 32 bytes; parts are hashed as if they were one. */
-export function sha256 (...parts: readonly Uint8Array[]): Uint8Array {
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const hash = createHash('sha256')
   for (const part of parts) hash.update(part)
   return new Uint8Array(hash.digest())
 }
 
 /** CIDv1 of raw bytes with sha2-256, base32. */
-export function cidOf (bytes: Uint8Array): ModelCid {
+export function cidOf(bytes: Uint8Array): ModelCid {
   return cidOfDigest(sha256(bytes))
 }
 
 /** The CID of bytes whose sha256 is known. */
-export function cidOfDigest (digest: Uint8Array): ModelCid {
+export function cidOfDigest(digest: Uint8Array): ModelCid {
   return cidFromBytes(Buffer.concat([CID_HEAD, digest]))
 }
 
 /** A CID's text from its 36 bytes; throws `ERR_SCHEMA` unless it is CIDv1, raw, sha2-256. */
-export function cidFromBytes (bytes: Uint8Array): ModelCid {
+export function cidFromBytes(bytes: Uint8Array): ModelCid {
   if (!hasHead(bytes, CID_HEAD)) throw new MotorpoolError('ERR_SCHEMA', 'a CID is not CIDv1 raw sha2-256; use the CID that `motorpool model ls` shows')
   return base32.encode(bytes) as ModelCid
 }
 
 /** A CID's 36 bytes from its text; throws `ERR_SCHEMA` unless it is CIDv1, raw, sha2-256 in lower-case base32. */
-export function cidToBytes (cid: string): Uint8Array {
+export function cidToBytes(cid: string): Uint8Array {
   const bytes = decodeText(() => base32.decode(cid as `b${string}`))
-  if (bytes === undefined || cidFromBytes(bytes) !== cid) throw new MotorpoolError('ERR_SCHEMA', 'a CID is not in lower-case base32; use the CID that `motorpool model ls` shows')
+  if (bytes === undefined || cidFromBytes(bytes) !== cid)
+    throw new MotorpoolError('ERR_SCHEMA', 'a CID is not in lower-case base32; use the CID that `motorpool model ls` shows')
   return bytes
 }
 
 /** The peer id of a raw Ed25519 public key. */
-export function peerIdOfKey (publicKey: Uint8Array): PeerId {
+export function peerIdOfKey(publicKey: Uint8Array): PeerId {
   return peerIdFromBytes(Buffer.concat([PEER_ID_HEAD, publicKey]))
 }
 
 /** The raw Ed25519 public key, 32 bytes, in a peer id; throws `ERR_SCHEMA` when it holds none. */
-export function keyOfPeerId (peer: string): Uint8Array {
+export function keyOfPeerId(peer: string): Uint8Array {
   return peerIdToBytes(peer).subarray(PEER_ID_HEAD.length)
 }
 
 /** A peer id's multihash, 38 bytes; throws `ERR_SCHEMA` unless it is an Ed25519 identity multihash. */
-export function peerIdToBytes (peer: string): Uint8Array {
+export function peerIdToBytes(peer: string): Uint8Array {
   const bytes = decodeText(() => base58btc.baseDecode(peer))
   if (bytes === undefined || peerIdFromBytes(bytes) !== peer) throw new MotorpoolError('ERR_SCHEMA', 'a peer id is not base58; use one like 12D3Koo…')
   return bytes
 }
 
 /** A peer id's text from its multihash; throws `ERR_SCHEMA` unless it is an Ed25519 identity multihash. */
-export function peerIdFromBytes (bytes: Uint8Array): PeerId {
+export function peerIdFromBytes(bytes: Uint8Array): PeerId {
   if (!hasHead(bytes, PEER_ID_HEAD)) throw new MotorpoolError('ERR_SCHEMA', 'a peer id is not that of an Ed25519 key; use one like 12D3Koo…')
   return base58btc.baseEncode(bytes) as PeerId
 }
 
 /** Both ids end in 32 bytes of hash or key. */
-function hasHead (bytes: Uint8Array, head: Uint8Array): boolean {
+function hasHead(bytes: Uint8Array, head: Uint8Array): boolean {
   return bytes.byteLength === head.length + 32 && equalBytes(bytes.subarray(0, head.length), head)
 }
 
-function decodeText (decode: () => Uint8Array): Uint8Array | undefined {
+function decodeText(decode: () => Uint8Array): Uint8Array | undefined {
   try {
     return decode()
   } catch {

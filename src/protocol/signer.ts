@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { MotorpoolError } from './errors.ts'
 import { fromHex } from './ids.ts'
 
@@ -45,7 +45,7 @@ const MOST_CACHED_KEYS = 1024
 const cachedKeys = new Map<string, KeyObject>()
 
 /** A signer from 32 secret bytes (RFC 8032's private key). Throws `ERR_ACCOUNT_KEY` for another length. */
-export function signerFromSeed (seed: Uint8Array): Signer {
+export function signerFromSeed(seed: Uint8Array): Signer {
   if (seed.byteLength !== 32) throw new MotorpoolError('ERR_ACCOUNT_KEY', `a key seed has ${seed.byteLength} bytes; give 32`)
   const privateKey = createPrivateKey({ key: Buffer.concat([PKCS8_HEAD, seed]), format: 'der', type: 'pkcs8' })
   const publicKey = new Uint8Array(createPublicKey(privateKey).export({ format: 'der', type: 'spki' }).subarray(SPKI_HEAD.length))
@@ -56,21 +56,21 @@ export function signerFromSeed (seed: Uint8Array): Signer {
  * Whether `signature` is this key's Ed25519 signature of `message`. False for keys of small order or in a non-canonical
  * encoding and for signatures whose S is not below the group order, so that a signature has one form only.
  */
-export function verifySignature (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+export function verifySignature(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (signature.byteLength !== 64 || !isBelow(signature.subarray(32), GROUP_ORDER)) return false
   const key = usableKey(publicKey)
   return key !== undefined && verify(null, message, key, signature)
 }
 
 /** Whether a raw public key may sign for Motorpool: 32 bytes, canonical, not of small order. */
-export function isUsablePublicKey (publicKey: Uint8Array): boolean {
+export function isUsablePublicKey(publicKey: Uint8Array): boolean {
   if (publicKey.byteLength !== 32) return false
   const unsigned = Buffer.from(publicKey)
   unsigned.writeUInt8(unsigned.readUInt8(31) & 0x7f, 31)
   return isBelow(unsigned, FIELD_PRIME) && !SMALL_ORDER.has(unsigned.toString('hex'))
 }
 
-function usableKey (publicKey: Uint8Array): KeyObject | undefined {
+function usableKey(publicKey: Uint8Array): KeyObject | undefined {
   const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.byteLength).toString('latin1')
   const cached = cachedKeys.get(name)
   if (cached !== undefined) {
@@ -91,7 +91,7 @@ function usableKey (publicKey: Uint8Array): KeyObject | undefined {
 }
 
 /** Compares little-endian numbers of equal length. */
-function isBelow (left: Uint8Array, right: Uint8Array): boolean {
+function isBelow(left: Uint8Array, right: Uint8Array): boolean {
   for (let at = right.length - 1; at >= 0; at--) {
     const difference = (left[at] ?? 0) - (right[at] ?? 0)
     if (difference !== 0) return difference < 0

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
-import { damaged, guard, openDatabase, rowSum } from './open-database.ts'
+import { damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
 
 const SCHEMA = `
   CREATE TABLE leaf (account BLOB, task BLOB, part INTEGER, attempt INTEGER, leaf BLOB, sum BLOB, PRIMARY KEY (account, task, part, attempt)) WITHOUT ROWID;
@@ -36,24 +36,42 @@ export interface CarJournal {
 }
 
 /** Opens `car-journal.sqlite`; throws `ERR_DATA_FOLDER` naming it, here or later, when it is damaged or can't be written. */
-export function openCarJournal (folder: Pick<DataFolder, 'path'>): CarJournal {
+export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
   const file = join(folder.path, 'car-journal.sqlite')
-  const database = openDatabase(file, SCHEMA, 1)
+  const database = openDatabase({ file, schema: SCHEMA, version: 1, checks: { leaf: checkLeafRow, lease: checkLeaseRow } })
   const insertLeaf = database.prepare('INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?)')
-  const selectLeaf = database.prepare('SELECT leaf, sum FROM leaf WHERE account = ? AND task = ? AND part = ? AND attempt = ?')
+  const selectLeaf = database.prepare('SELECT * FROM leaf WHERE account = ? AND task = ? AND part = ? AND attempt = ?')
   const upsertLease = database.prepare('INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT (lease) DO UPDATE SET ceiling = excluded.ceiling, sum = excluded.sum')
-  const selectLease = database.prepare('SELECT ceiling, sum FROM lease WHERE lease = ?')
-  const sequences = new Map<string, { next: number, ceiling: number }>()
+  const selectLease = database.prepare('SELECT * FROM lease WHERE lease = ?')
+  const sequences = new Map<string, { next: number; ceiling: number }>()
 
-  function leafOf (account: Uint8Array, task: Uint8Array, part: number, attempt: number): Uint8Array | undefined {
-    const row = guard(file, () => selectLeaf.get(account, task, part, attempt))
-    if (row === undefined) return undefined
-    const { leaf, sum } = row
-    if (!(leaf instanceof Uint8Array) || !(sum instanceof Uint8Array) || !equalBytes(sum, rowSum(account, task, part, attempt, leaf))) throw damaged(file)
+  function checkLeafRow(row: Row): Uint8Array {
+    const { account, task, part, attempt, leaf, sum } = row
+    const sound =
+      account instanceof Uint8Array &&
+      task instanceof Uint8Array &&
+      typeof part === 'number' &&
+      typeof attempt === 'number' &&
+      leaf instanceof Uint8Array &&
+      sum instanceof Uint8Array &&
+      equalBytes(sum, rowSum(account, task, part, attempt, leaf))
+    if (!sound) throw damaged(file)
     return leaf
   }
 
-  function insert ({ account, task, part, attempt, leaf }: LeafRecord): void {
+  function checkLeaseRow(row: Row): number {
+    const { lease, ceiling, sum } = row
+    const sound = lease instanceof Uint8Array && typeof ceiling === 'number' && sum instanceof Uint8Array && equalBytes(sum, rowSum(lease, ceiling))
+    if (!sound) throw damaged(file)
+    return ceiling
+  }
+
+  function leafOf(account: Uint8Array, task: Uint8Array, part: number, attempt: number): Uint8Array | undefined {
+    const row = guard(file, () => selectLeaf.get(account, task, part, attempt))
+    return row === undefined ? undefined : checkLeafRow(row)
+  }
+
+  function insert({ account, task, part, attempt, leaf }: LeafRecord): void {
     const recorded = leafOf(account, task, part, attempt)
     if (recorded === undefined) {
       insertLeaf.run(account, task, part, attempt, leaf, rowSum(account, task, part, attempt, leaf))
@@ -62,7 +80,7 @@ export function openCarJournal (folder: Pick<DataFolder, 'path'>): CarJournal {
     }
   }
 
-  function recordLeaves (records: readonly LeafRecord[]): void {
+  function recordLeaves(records: readonly LeafRecord[]): void {
     guard(file, () => {
       database.exec('BEGIN IMMEDIATE')
       try {
@@ -75,15 +93,12 @@ export function openCarJournal (folder: Pick<DataFolder, 'path'>): CarJournal {
     })
   }
 
-  function readCeiling (lease: Uint8Array): number {
+  function readCeiling(lease: Uint8Array): number {
     const row = guard(file, () => selectLease.get(lease))
-    if (row === undefined) return 0
-    const { ceiling, sum } = row
-    if (typeof ceiling !== 'number' || !(sum instanceof Uint8Array) || !equalBytes(sum, rowSum(lease, ceiling))) throw damaged(file)
-    return ceiling
+    return row === undefined ? 0 : checkLeaseRow(row)
   }
 
-  function nextSeq (lease: Uint8Array): number {
+  function nextSeq(lease: Uint8Array): number {
     const key = toHex(lease)
     const reserved = sequences.get(key)
     const ceiling = reserved?.ceiling ?? readCeiling(lease)

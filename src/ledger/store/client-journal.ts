@@ -1,9 +1,8 @@
 import { join } from 'node:path'
-import type { SQLOutputValue } from 'node:sqlite'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
-import { damaged, guard, openDatabase, rowSum } from './open-database.ts'
+import { damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
 
 const SCHEMA = 'CREATE TABLE task (task BLOB PRIMARY KEY, attempt INTEGER, car TEXT, receipt BLOB, sum BLOB) WITHOUT ROWID'
 
@@ -30,38 +29,44 @@ export interface ClientJournal {
 }
 
 /** Opens `client-journal.sqlite`; throws `ERR_DATA_FOLDER` naming it, here or later, when it is damaged or can't be written. */
-export function openClientJournal (folder: Pick<DataFolder, 'path'>): ClientJournal {
+export function openClientJournal(folder: Pick<DataFolder, 'path'>): ClientJournal {
   const file = join(folder.path, 'client-journal.sqlite')
-  const database = openDatabase(file, SCHEMA, 1)
-  const upsert = database.prepare('INSERT INTO task VALUES (?, ?, ?, ?, ?) ON CONFLICT (task) DO UPDATE SET attempt = excluded.attempt, car = excluded.car, receipt = excluded.receipt, sum = excluded.sum')
-  const select = database.prepare('SELECT attempt, car, receipt, sum FROM task WHERE task = ?')
+  const database = openDatabase({ file, schema: SCHEMA, version: 1, checks: { task: checkRow } })
+  const upsert = database.prepare(
+    'INSERT INTO task VALUES (?, ?, ?, ?, ?) ON CONFLICT (task) DO UPDATE SET attempt = excluded.attempt, car = excluded.car, receipt = excluded.receipt, sum = excluded.sum'
+  )
+  const select = database.prepare('SELECT * FROM task WHERE task = ?')
 
-  function taskOf (task: Uint8Array): JournaledTask | undefined {
-    const row = guard(file, () => select.get(task))
-    if (row === undefined) return undefined
-    const found = readRow(row)
-    const sum = row['sum']
-    if (found === undefined || !(sum instanceof Uint8Array) || !equalBytes(sum, sumOf(task, found))) throw damaged(file)
+  function checkRow(row: Row): JournaledTask {
+    const { task, attempt, car, receipt, sum } = row
+    const sound = task instanceof Uint8Array && typeof attempt === 'number' && typeof car === 'string' && (receipt === null || receipt instanceof Uint8Array)
+    const found = sound ? { attempt, car, receipt: receipt ?? undefined } : undefined
+    if (!sound || found === undefined || !(sum instanceof Uint8Array) || !equalBytes(sum, sumOf(task, found))) throw damaged(file)
     return found
   }
 
-  function write (task: Uint8Array, state: JournaledTask): void {
+  function taskOf(task: Uint8Array): JournaledTask | undefined {
+    const row = guard(file, () => select.get(task))
+    return row === undefined ? undefined : checkRow(row)
+  }
+
+  function write(task: Uint8Array, state: JournaledTask): void {
     guard(file, () => upsert.run(task, state.attempt, state.car, state.receipt ?? null, sumOf(task, state)))
   }
 
-  function isCurrent (task: Uint8Array, attempt: number): boolean {
+  function isCurrent(task: Uint8Array, attempt: number): boolean {
     const found = taskOf(task)
     return found !== undefined && found.attempt === attempt && found.receipt === undefined
   }
 
   return {
-    recordAttempt (task, attempt, car) {
+    recordAttempt(task, attempt, car) {
       const found = taskOf(task)
       if (found !== undefined && (found.receipt !== undefined || found.attempt >= attempt)) throw used(task, attempt)
       write(task, { attempt, car, receipt: undefined })
     },
     isCurrent,
-    recordResult (task, attempt, receipt) {
+    recordResult(task, attempt, receipt) {
       const found = taskOf(task)
       if (found === undefined || found.attempt !== attempt || found.receipt !== undefined) throw used(task, attempt)
       write(task, { ...found, receipt })
@@ -71,17 +76,10 @@ export function openClientJournal (folder: Pick<DataFolder, 'path'>): ClientJour
   }
 }
 
-function readRow (row: Record<string, SQLOutputValue>): JournaledTask | undefined {
-  const { attempt, car, receipt } = row
-  if (typeof attempt !== 'number' || typeof car !== 'string') return undefined
-  if (receipt === null) return { attempt, car, receipt: undefined }
-  return receipt instanceof Uint8Array ? { attempt, car, receipt } : undefined
-}
-
-function sumOf (task: Uint8Array, { attempt, car, receipt }: JournaledTask): Uint8Array {
+function sumOf(task: Uint8Array, { attempt, car, receipt }: JournaledTask): Uint8Array {
   return rowSum(task, attempt, car, receipt ?? '')
 }
 
-function used (task: Uint8Array, attempt: number): MotorpoolError {
+function used(task: Uint8Array, attempt: number): MotorpoolError {
   return new MotorpoolError('ERR_ATTEMPT_USED', `attempt ${attempt} of task ${toHex(task)} is used up or no longer current; begin a new attempt`)
 }

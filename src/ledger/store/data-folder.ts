@@ -21,7 +21,7 @@ const heldLocks = new Set<DatabaseSync>()
  * process, however it ends. A car and a client may share one. Throws `ERR_DATA_FOLDER` when it is no folder, another user's,
  * or open to others, and `ERR_DATA_FOLDER_LOCKED` when another instance has it.
  */
-export function openDataFolder (path: string, role: 'car' | 'client'): DataFolder {
+export function openDataFolder(path: string, role: 'car' | 'client'): DataFolder {
   const folder = resolve(path)
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -33,14 +33,16 @@ export function openDataFolder (path: string, role: 'car' | 'client'): DataFolde
   return { path: folder, role, close: () => releaseLock(lock) }
 }
 
-function checkPrivate (folder: string, stats: Stats): void {
+function checkPrivate(folder: string, stats: Stats): void {
   if (!stats.isDirectory()) throw new MotorpoolError('ERR_DATA_FOLDER', `${folder} is not a folder; name another`)
-  if (process.getuid !== undefined && stats.uid !== process.getuid()) throw new MotorpoolError('ERR_DATA_FOLDER', `the data folder ${folder} belongs to another user; name your own`)
-  if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0) throw new MotorpoolError('ERR_DATA_FOLDER', `the data folder ${folder} is open to other users; run chmod 700 on it`)
+  if (process.getuid !== undefined && stats.uid !== process.getuid())
+    throw new MotorpoolError('ERR_DATA_FOLDER', `the data folder ${folder} belongs to another user; name your own`)
+  if (process.platform !== 'win32' && (stats.mode & 0o077) !== 0)
+    throw new MotorpoolError('ERR_DATA_FOLDER', `the data folder ${folder} is open to other users; run chmod 700 on it`)
 }
 
 /** An open exclusive transaction: the system takes its file lock back when the process dies. */
-function takeLock (file: string): DatabaseSync {
+function takeLock(file: string): DatabaseSync {
   let database: DatabaseSync | undefined
   try {
     closeSync(openSync(file, 'a', 0o600))
@@ -50,11 +52,12 @@ function takeLock (file: string): DatabaseSync {
     return database
   } catch (cause) {
     database?.close()
-    if (sqliteCode(cause) === SQLITE_BUSY) throw new MotorpoolError('ERR_DATA_FOLDER_LOCKED', `${file} is held by another instance; stop it, or name another data folder`, { cause })
+    if (sqliteCode(cause) === SQLITE_BUSY)
+      throw new MotorpoolError('ERR_DATA_FOLDER_LOCKED', `${file} is held by another instance; stop it, or name another data folder`, { cause })
     throw new MotorpoolError('ERR_DATA_FOLDER', `${file} cannot be locked; make its folder writable, or remove the file if it is damaged`, { cause })
   }
 }
 
-function releaseLock (lock: DatabaseSync): void {
+function releaseLock(lock: DatabaseSync): void {
   if (heldLocks.delete(lock)) lock.close()
 }

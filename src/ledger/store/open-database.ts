@@ -1,7 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { MotorpoolError } from '../../protocol/errors.ts'
+import { frameHead } from '../../protocol/frames.ts'
 import { sha256 } from '../../protocol/ids.ts'
 
 export const SQLITE_BUSY = 5
@@ -17,21 +18,35 @@ const ADVICE: Readonly<Record<number, string>> = {
   26: 'is not a journal; move it away, or restore a copy'
 }
 
+/** A journal's folder is locked, so only a reader such as a backup can be in the way, and that not for long. */
+const BUSY_TIMEOUT_MS = 5000
+
+export type Row = Record<string, SQLOutputValue>
+
+export interface DatabaseInit {
+  readonly file: string
+  /** SQL that makes the tables. */
+  readonly schema: string
+  /** Changes with the schema. */
+  readonly version: number
+  /** Per table, what throws when a row is not sound; asked for every row at the start. */
+  readonly checks: Readonly<Record<string, (row: Row) => unknown>>
+}
+
 /**
- * Opens a journal (0600), making it at first use: write-ahead log, every commit on disk before it returns. `schema` is SQL;
- * `version` changes with it. Throws `ERR_DATA_FOLDER` naming the file when it is damaged, foreign or can't be written.
+ * Opens a journal (0600), making it at first use: write-ahead log, every commit on disk before it returns. Throws
+ * `ERR_DATA_FOLDER` naming the file when it is damaged, foreign or can't be written.
  */
-export function openDatabase (file: string, schema: string, version: number): DatabaseSync {
-  if (!existsSync(file)) createDatabase(file, schema, version)
+export function openDatabase(init: DatabaseInit): DatabaseSync {
+  const { file } = init
+  if (!existsSync(file)) createDatabase(init)
   // Made whole before it got its name, so an empty file is a loss and not a beginning.
   if (statSync(file).size === 0) throw damaged(file)
   return guard(file, () => {
-    const database = new DatabaseSync(file, { timeout: 5000 })
+    const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
     try {
       database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
-      const found = database.prepare('PRAGMA user_version').get()?.['user_version']
-      if (found !== version) throw new MotorpoolError('ERR_DATA_FOLDER', `${file} has version ${String(found)}, this program needs ${version}; use the program that wrote it`)
-      if (database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] !== 'ok') throw damaged(file)
+      checkDatabase(database, init)
       return database
     } catch (error) {
       database.close()
@@ -40,8 +55,18 @@ export function openDatabase (file: string, schema: string, version: number): Da
   })
 }
 
+function checkDatabase(database: DatabaseSync, { file, version, checks }: DatabaseInit): void {
+  const found = database.prepare('PRAGMA user_version').get()?.['user_version']
+  if (found !== version)
+    throw new MotorpoolError('ERR_DATA_FOLDER', `${file} has version ${String(found)}, this program needs ${version}; use the program that wrote it`)
+  if (database.prepare('PRAGMA quick_check(1)').get()?.['quick_check'] !== 'ok') throw damaged(file)
+  for (const [table, check] of Object.entries(checks)) {
+    for (const row of database.prepare(`SELECT * FROM ${table}`).iterate()) check(row)
+  }
+}
+
 /** Runs SQL; SQLite's errors become `ERR_DATA_FOLDER` naming the file. */
-export function guard<T> (file: string, run: () => T): T {
+export function guard<T>(file: string, run: () => T): T {
   try {
     return run()
   } catch (cause) {
@@ -52,20 +77,27 @@ export function guard<T> (file: string, run: () => T): T {
 }
 
 /** The primary result code of an error that SQLite raised; extended codes carry it in their low byte. */
-export function sqliteCode (error: unknown): number | undefined {
+export function sqliteCode(error: unknown): number | undefined {
   return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number' ? error.errcode & 0xff : undefined
 }
 
-/** A check value for a row, 8 bytes: SQLite notices torn pages' structure, but not a flipped bit in a value. */
-export function rowSum (...fields: readonly (Uint8Array | string | number)[]): Uint8Array {
-  return sha256(Buffer.from(JSON.stringify(fields.map(field => field instanceof Uint8Array ? Buffer.from(field).toString('hex') : field)))).subarray(0, 8)
+/**
+ * A check value for a row, 8 bytes: SQLite notices pages without structure, but not a flipped bit in a value. Rows are
+ * checked when they are read, and all of them at the start, because a row whose key flipped is never read again.
+ */
+export function rowSum(...fields: readonly (Uint8Array | string | number)[]): Uint8Array {
+  const parts = fields.flatMap(field => {
+    const bytes = field instanceof Uint8Array ? field : Buffer.from(String(field), 'utf8')
+    return [frameHead(bytes.length), bytes]
+  })
+  return sha256(...parts).subarray(0, 8)
 }
 
-export function damaged (file: string): MotorpoolError {
+export function damaged(file: string): MotorpoolError {
   return new MotorpoolError('ERR_DATA_FOLDER', `${file} is damaged; move it away, or restore a copy`)
 }
 
-function createDatabase (file: string, schema: string, version: number): void {
+function createDatabase({ file, schema, version }: DatabaseInit): void {
   const fresh = `${file}.new`
   for (const suffix of ['', '-wal', '-shm']) rmSync(`${fresh}${suffix}`, { force: true })
   guard(file, () => {
@@ -82,7 +114,7 @@ function createDatabase (file: string, schema: string, version: number): void {
 }
 
 /** A new name is on disk only once its folder is. */
-export function syncFolder (path: string): void {
+export function syncFolder(path: string): void {
   const folder = openSync(path, 'r')
   try {
     fsyncSync(folder)

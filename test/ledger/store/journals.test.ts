@@ -1,0 +1,175 @@
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openCarJournal } from '../../../src/ledger/store/car-journal.ts'
+import { openClientJournal } from '../../../src/ledger/store/client-journal.ts'
+import { sha256 } from '../../../src/protocol/ids.ts'
+import { expectRefused, refusalOf } from '../../fixtures/wire/golden.ts'
+
+const id = (name: string): Uint8Array => sha256(Buffer.from(name))
+const task = id('task').subarray(0, 16)
+const leaf = Buffer.from('a leaf')
+let path = ''
+beforeEach(() => {
+  path = mkdtempSync(join(tmpdir(), 'motorpool-ledger-'))
+})
+afterEach(() => rmSync(path, { recursive: true, force: true }))
+
+describe("the car's journal", () => {
+  it('takes one leaf for an account, task, part and attempt, and the same again', () => {
+    const journal = openCarJournal({ path })
+    journal.recordLeaf(id('account'), task, 0, 1, leaf)
+    journal.recordLeaf(id('account'), task, 0, 1, leaf)
+    expectRefused(() => journal.recordLeaf(id('account'), task, 0, 1, Buffer.from('another')), 'ERR_ATTEMPT_USED')
+    journal.recordLeaf(id('account'), task, 1, 1, Buffer.from('part'))
+    journal.recordLeaf(id('account'), task, 0, 2, Buffer.from('attempt'))
+    journal.recordLeaf(id('other'), task, 0, 1, Buffer.from('account'))
+    expect(Buffer.from(journal.leafOf(id('account'), task, 0, 1) ?? [])).toEqual(leaf)
+    expect(journal.leafOf(id('account'), task, 2, 1)).toBeUndefined()
+    journal.close()
+  })
+
+  it('remembers after a restart', () => {
+    const before = openCarJournal({ path })
+    before.recordLeaf(id('account'), task, 0, 1, leaf)
+    before.close()
+    const after = openCarJournal({ path })
+    expectRefused(() => after.recordLeaf(id('account'), task, 0, 1, Buffer.from('another')), 'ERR_ATTEMPT_USED')
+    after.close()
+  })
+
+  it('takes many leaves or none', () => {
+    const journal = openCarJournal({ path })
+    const record = (part: number, text: string) => ({ account: id('account'), task, part, attempt: 1, leaf: Buffer.from(text) })
+    journal.recordLeaves([record(0, 'a'), record(1, 'b')])
+    expectRefused(() => journal.recordLeaves([record(2, 'c'), record(1, 'changed')]), 'ERR_ATTEMPT_USED')
+    expect(journal.leafOf(id('account'), task, 1, 1)).toEqual(new Uint8Array(Buffer.from('b')))
+    expect(journal.leafOf(id('account'), task, 2, 1)).toBeUndefined()
+    journal.recordLeaf(id('account'), task, 2, 1, leaf)
+    journal.close()
+  })
+
+  it('numbers a lease from 0 without gaps, and never a number twice after a restart', () => {
+    const journal = openCarJournal({ path })
+    expect(Array.from({ length: 200 }, () => journal.nextSeq(id('lease')))).toEqual(Array.from({ length: 200 }, (_, index) => index))
+    expect(journal.nextSeq(id('other lease'))).toBe(0)
+    journal.close()
+    const after = openCarJournal({ path })
+    expect(after.nextSeq(id('lease'))).toBeGreaterThanOrEqual(200)
+    after.close()
+  })
+})
+
+describe("the client's journal", () => {
+  it('knows the current attempt, and a result once', () => {
+    const journal = openClientJournal({ path })
+    expect(journal.isCurrent(task, 1)).toBe(false)
+    journal.recordAttempt(task, 1, 'a')
+    expect(journal.isCurrent(task, 1)).toBe(true)
+    journal.recordAttempt(task, 2, 'b')
+    expect([1, 2, 3].map(attempt => journal.isCurrent(task, attempt))).toEqual([false, true, false])
+    for (const attempt of [1, 2]) expectRefused(() => journal.recordAttempt(task, attempt, 'c'), 'ERR_ATTEMPT_USED')
+    for (const attempt of [1, 3]) expectRefused(() => journal.recordResult(task, attempt, leaf), 'ERR_ATTEMPT_USED')
+    journal.recordResult(task, 2, leaf)
+    expect(journal.isCurrent(task, 2)).toBe(false)
+    expectRefused(() => journal.recordResult(task, 2, leaf), 'ERR_ATTEMPT_USED')
+    expectRefused(() => journal.recordAttempt(task, 3, 'c'), 'ERR_ATTEMPT_USED')
+    expect(journal.taskOf(task)).toEqual({ attempt: 2, car: 'b', receipt: new Uint8Array(leaf) })
+    expect(journal.taskOf(id('other').subarray(0, 16))).toBeUndefined()
+    journal.close()
+  })
+
+  it('remembers after a restart', () => {
+    const before = openClientJournal({ path })
+    before.recordAttempt(task, 4, 'a')
+    before.close()
+    const after = openClientJournal({ path })
+    expect(after.isCurrent(task, 4)).toBe(true)
+    after.recordResult(task, 4, leaf)
+    after.close()
+  })
+})
+
+describe.each([
+  [
+    'car-journal.sqlite',
+    () => openCarJournal({ path }),
+    (journal: ReturnType<typeof openCarJournal>, number: number) =>
+      journal.recordLeaf(id('account'), id(`${number}`).subarray(0, 16), 0, 1, id(`leaf ${number}`)),
+    (journal: ReturnType<typeof openCarJournal>, number: number) => journal.leafOf(id('account'), id(`${number}`).subarray(0, 16), 0, 1)
+  ] as const
+])('a damaged %s', (name, open, write, read) => {
+  const numbers = Array.from({ length: 40 }, (_, number) => number)
+  beforeEach(() => {
+    const journal = open()
+    for (const number of numbers) write(journal, number)
+    journal.close()
+  })
+  const file = (): string => join(path, name)
+  const useAll = (): void => {
+    const journal = open()
+    try {
+      for (const number of numbers) {
+        if (Buffer.compare(read(journal, number) ?? new Uint8Array(), id(`leaf ${number}`)) !== 0) expect.fail(`leaf ${number} is not as it was written`)
+      }
+    } finally {
+      journal.close()
+    }
+  }
+  const expectDamage = (): void => {
+    const refusal = refusalOf(useAll)
+    expect(refusal?.code).toBe('ERR_DATA_FOLDER')
+    expect(refusal?.message).toContain(file())
+  }
+
+  it('is whole to begin with', useAll)
+
+  it('is named when it is empty, cut off, or something else', () => {
+    const size = statSync(file()).size
+    for (const length of [size - 4096, Math.floor(size / 2), 100, 10, 0]) {
+      truncateSync(file(), length)
+      expectDamage()
+    }
+    writeFileSync(file(), Buffer.alloc(size, 'not a database '))
+    expectDamage()
+  })
+
+  it('never gives out a record with a flipped bit', () => {
+    const whole = readFileSync(file())
+    const places = numbers.map(number => whole.indexOf(Buffer.from(id(`leaf ${number}`))) + (number % 32))
+    for (const place of places) {
+      const flipped = Buffer.from(whole)
+      flipped[place] = (flipped[place] ?? 0) ^ 0x10
+      writeFileSync(file(), flipped)
+      expectDamage()
+    }
+  })
+
+  it('is named, or gives every record right, when random bytes of it are overwritten', () => {
+    const whole = readFileSync(file())
+    for (let at = 0; at < whole.length; at += 331) {
+      const flipped = Buffer.from(whole)
+      flipped[at] = (flipped[at] ?? 0) ^ 0xff
+      writeFileSync(file(), flipped)
+      const refusal = refusalOf(useAll)
+      if (refusal !== undefined && refusal.code !== 'ERR_DATA_FOLDER') expect.fail(`byte ${at}: ${refusal.message}`)
+    }
+  })
+
+  it('of a later version is refused', () => {
+    const later = join(path, 'later.sqlite')
+    const bytes = readFileSync(file())
+    bytes.writeUInt32BE(2, 60)
+    writeFileSync(later, bytes)
+    copyFileSync(later, file())
+    expect(refusalOf(useAll)?.message).toMatch(/version 2/)
+  })
+})
+
+describe("a journal that can't be written", () => {
+  it.skipIf(process.getuid?.() === 0)('is named when its folder is read-only (root may write anyway, so this runs for other users)', () => {
+    chmodSync(path, 0o500)
+    expectRefused(() => openCarJournal({ path }), 'ERR_DATA_FOLDER')
+  })
+})

@@ -1,0 +1,117 @@
+import { describe, expect, it } from 'vitest'
+import type { z } from 'zod'
+import { decodeCbor, encodeCbor } from '../../src/protocol/cbor.ts'
+import { controlSchema } from '../../src/protocol/control.ts'
+import { openAnnouncement, openAward, openBinding, openCapacity, openOffer, sealEnvelope } from '../../src/protocol/envelope.ts'
+import { equalBytes } from '../../src/protocol/ids.ts'
+import { LIMITS } from '../../src/protocol/limits.ts'
+import { signerFromSeed } from '../../src/protocol/signer.ts'
+import { transferSchema } from '../../src/protocol/transfer.ts'
+import { expectGolden, expectRefused, refusalOf } from '../fixtures/wire/golden.ts'
+import { control, seed, signed, transfers } from '../fixtures/wire/samples.ts'
+
+const REFUSALS = ['ERR_BAD_ENCODING', 'ERR_BAD_SIGNATURE', 'ERR_SCHEMA', 'ERR_TOO_LARGE']
+const openers = { announcement: openAnnouncement, capacity: openCapacity, offer: openOffer, binding: openBinding, award: openAward }
+const objects = Object.entries(signed).map(([object, { value, signer }]) => ({ object, value, signer, open: openers[object as keyof typeof signed] }))
+
+describe.each(objects)('a signed $object', ({ object, value, signer, open }) => {
+  const sealed = sealEnvelope(signer, object, value)
+
+  it('opens as it was sealed', () => {
+    expect(open(sealed)).toEqual({ value, publicKey: signer.publicKey })
+  })
+
+  it('is refused when cut off anywhere', () => {
+    for (let length = 0; length < sealed.length; length++) expectRefused(() => open(sealed.subarray(0, length)), 'ERR_BAD_ENCODING')
+  })
+
+  it('is refused when a bit of any byte flips', () => {
+    for (let at = 0; at < sealed.length; at++) {
+      const flipped = sealed.map((byte, index) => (index === at ? byte ^ (1 << (at % 8)) : byte))
+      expectRefused(() => open(flipped), ...REFUSALS)
+    }
+  })
+
+  it('is refused with an unknown key, an unknown version or a missing field', () => {
+    expectRefused(() => open(sealEnvelope(signer, object, { ...value, extra: 1 })), 'ERR_SCHEMA')
+    for (const v of [0, 2, '1', null]) expectRefused(() => open(sealEnvelope(signer, object, { ...value, v })), 'ERR_SCHEMA')
+    for (const field of Object.keys(value))
+      expectRefused(() => open(sealEnvelope(signer, object, Object.fromEntries(Object.entries(value).filter(([name]) => name !== field)))), 'ERR_SCHEMA')
+  })
+
+  it('carries ext unread', () => {
+    const ext = { x: [1, { y: null }] }
+    expect(open(sealEnvelope(signer, object, { ...value, ext })).value.ext).toEqual(ext)
+  })
+
+  it('is refused when signed by another key than the one that it names', () => {
+    expectRefused(() => open(sealEnvelope(signerFromSeed(seed('stranger')), object, value)), 'ERR_BAD_SIGNATURE')
+  })
+
+  it('is refused as any other object', () => {
+    for (const other of objects) {
+      if (other.object !== object) expectRefused(() => other.open(sealed), 'ERR_BAD_SIGNATURE', 'ERR_TOO_LARGE')
+    }
+  })
+})
+
+describe.each([
+  ...Object.entries(control).map(([name, value]) => ({
+    name: `control ${name}`,
+    value,
+    schema: controlSchema as z.ZodType<unknown>,
+    limit: LIMITS.controlFrame
+  })),
+  ...Object.entries(transfers).map(([name, value]) => ({
+    name: `transfer ${name}`,
+    value,
+    schema: transferSchema as z.ZodType<unknown>,
+    limit: LIMITS.transferHead
+  }))
+])('$name', ({ value, schema, limit }) => {
+  const bytes = encodeCbor(value)
+
+  it('decodes as it was encoded', () => {
+    expect(decodeCbor(bytes, schema, limit)).toEqual(value)
+  })
+
+  it('is refused when cut off anywhere, and answered with a value or a typed error when a bit flips', () => {
+    for (let at = 0; at < bytes.length; at++) {
+      expectRefused(() => decodeCbor(bytes.subarray(0, at), schema, limit), 'ERR_BAD_ENCODING')
+      const flipped = bytes.map((byte, index) => (index === at ? byte ^ (1 << (at % 8)) : byte))
+      let read: unknown
+      const refusal = refusalOf(() => {
+        read = decodeCbor(flipped, schema, limit)
+      })
+      if (refusal === undefined) expect(equalBytes(encodeCbor(read), flipped)).toBe(true)
+      else expect(REFUSALS).toContain(refusal.code)
+    }
+  })
+
+  it('is refused with an unknown key, an unknown type or without a field', () => {
+    expectRefused(() => decodeCbor(encodeCbor({ ...value, extra: 1 }), schema, limit), 'ERR_SCHEMA')
+    expectRefused(() => decodeCbor(encodeCbor({ ...value, type: 'later' }), schema, limit), 'ERR_SCHEMA')
+    const optional = ['account', 'nonce', 'capacity', 'shards', 'ext', 'proof']
+    for (const field of Object.keys(value).filter(name => !optional.includes(name))) {
+      expectRefused(() => decodeCbor(encodeCbor(Object.fromEntries(Object.entries(value).filter(([name]) => name !== field))), schema, limit), 'ERR_SCHEMA')
+    }
+  })
+})
+
+describe('on the wire', () => {
+  it('announcements fit their limit', () => {
+    expect(sealEnvelope(signed.announcement.signer, 'announcement', signed.announcement.value).length).toBeLessThanOrEqual(LIMITS.announcement)
+  })
+
+  it('signed objects have the golden bytes', () => {
+    expectGolden('signed', Object.fromEntries(objects.map(({ object, value, signer }) => [object, sealEnvelope(signer, object, value)])))
+  })
+
+  it('control frames have the golden bytes', () => {
+    expectGolden('control', Object.fromEntries(Object.entries(control).map(([name, value]) => [name, encodeCbor(value)])))
+  })
+
+  it('transfer heads have the golden bytes', () => {
+    expectGolden('transfer', Object.fromEntries(Object.entries(transfers).map(([name, value]) => [name, encodeCbor(value)])))
+  })
+})
