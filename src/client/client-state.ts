@@ -133,7 +133,12 @@ export type ClientEffect =
   | { readonly type: 'wake'; readonly atMs: number }
 
 /** A client that has asked for nothing yet. */
-export function initialClientState(init: { readonly ceiling: number; readonly unit: string; readonly settings?: Partial<ClientSettings> }): ClientState {
+export function initialClientState(init: {
+  readonly ceiling: number
+  readonly unit: string
+  readonly trouble?: string
+  readonly settings?: Partial<ClientSettings>
+}): ClientState {
   const settings = { ...CLIENT_DEFAULTS, ...init.settings }
   return {
     settings,
@@ -146,7 +151,7 @@ export function initialClientState(init: { readonly ceiling: number; readonly un
     nextAskMs: 0,
     askPauseMs: settings.askPauseMs,
     usualOfferMs: 30,
-    trouble: null,
+    trouble: init.trouble ?? null,
     everLeased: false
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Link, Mesh } from '../mesh/mesh.ts'
 import { shardTopic } from '../placement/shards.ts'
 import { cidToBytes, equalBytes, type ModelCid } from '../protocol/ids.ts'
@@ -14,11 +15,25 @@ const CARS_ASKED = 4
 /** How long cars that the DHT names have to answer a dial before the next are tried, ms. */
 const DIAL_MS = 3000
 
+/** Pauses between two looks, ms: a newcomer's first connections come within tens of milliseconds, other cars when they park. */
+const FIRST_PAUSE_MS = 25
+const LONGEST_PAUSE_MS = 1000
+
 /**
  * Finds cars that run a model: those that are linked already, else connected peers, else the providers of the model's
- * root topic on the DHT; then waits until one is known to hear the topic. Resolves undefined when nobody was found.
+ * root topic on the DHT; then waits until one is known to hear the topic. Looks again until `signal` aborts; then resolves
+ * undefined.
  */
 export async function discoverShard(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<FoundShard | undefined> {
+  for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
+    const found = await lookOnce(mesh, model, signal).catch(() => undefined)
+    if (found !== undefined) return found
+    await setTimeout(pauseMs, undefined, { signal }).catch(() => undefined)
+  }
+  return undefined
+}
+
+async function lookOnce(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<FoundShard | undefined> {
   if (shardsOf(mesh, model).length === 0) await linkConnected(mesh, signal)
   if (shardsOf(mesh, model).length === 0) await linkProviders(mesh, model, signal)
   const shards = shardsOf(mesh, model)

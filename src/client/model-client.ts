@@ -90,6 +90,9 @@ const DISCOVERY_MS = 10_000
 /** Offers to an announcement older than this many are of no interest. */
 const ASKS_KEPT = 8
 
+const UNKNOWN = 'no peer is known that runs'
+const nameOf = ({ cid, manifest }: AskedModel): string => `${manifest.name} (${cid})`
+
 export function createModelClient(init: ModelClientInit): ModelClient {
   const { mesh, model, clock, account, memory, journal } = init
   const submissions = new Map<TaskId, Submission>()
@@ -98,7 +101,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   const awards = new Map<PeerId, AwardedLease>()
   const counts = { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
   const stopped = new AbortController()
-  let state: ClientState = initialClientState({ ceiling: init.ceiling, unit: init.unit })
+  let state: ClientState = initialClientState({ ceiling: init.ceiling, unit: init.unit, trouble: `${UNKNOWN} ${nameOf(model)}` })
   let timer: NodeJS.Timeout | undefined
   const nowSeconds = (): number => Math.floor(clock.unixMs() / 1000)
 
@@ -154,19 +157,16 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   }
 
   async function discover(ask: number): Promise<void> {
-    const trouble = `no peer is known that runs ${model.manifest.name} (${model.cid})`
-    try {
-      const shard = await discoverShard(mesh, model.cid, AbortSignal.any([stopped.signal, AbortSignal.timeout(DISCOVERY_MS)]))
-      if (shard === undefined)
-        return step({ type: 'undiscovered', ask, trouble: `${trouble} among ${mesh.connections().length} connected peers and on the DHT` })
-      const id = init.randomBytes(16)
-      asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], topic: shard.topic, cars: shard.cars } })
-      askIds.set(ask, toHex(id))
-      forgetAsk(ask - ASKS_KEPT)
-      step({ type: 'discovered', ask, idleCars: shard.cars })
-    } catch (error) {
-      if (!stopped.signal.aborted) step({ type: 'undiscovered', ask, trouble: `${trouble}: ${error instanceof Error ? error.message : String(error)}` })
+    const shard = await discoverShard(mesh, model.cid, AbortSignal.any([stopped.signal, AbortSignal.timeout(DISCOVERY_MS)]))
+    if (stopped.signal.aborted) return
+    if (shard === undefined) {
+      return step({ type: 'undiscovered', ask, trouble: `${UNKNOWN} ${nameOf(model)} among ${mesh.connections().length} connected peers and on the DHT` })
     }
+    const id = init.randomBytes(16)
+    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], topic: shard.topic, cars: shard.cars } })
+    askIds.set(ask, toHex(id))
+    forgetAsk(ask - ASKS_KEPT)
+    step({ type: 'discovered', ask, idleCars: shard.cars })
   }
 
   function forgetAsk(number: number): void {
