@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
-import { MotorpoolError } from '../../protocol/errors.ts'
+import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
 import { frameHead } from '../../protocol/frames.ts'
 import { sha256 } from '../../protocol/ids.ts'
 
@@ -99,18 +99,23 @@ export function damaged(file: string): MotorpoolError {
 
 function createDatabase({ file, schema, version }: DatabaseInit): void {
   const fresh = `${file}.new`
-  for (const suffix of ['', '-wal', '-shm']) rmSync(`${fresh}${suffix}`, { force: true })
-  guard(file, () => {
+  try {
+    for (const suffix of ['', '-wal', '-shm']) rmSync(`${fresh}${suffix}`, { force: true })
     closeSync(openSync(fresh, 'wx', 0o600))
-    const database = new DatabaseSync(fresh)
-    try {
-      database.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = ${version}`)
-    } finally {
-      database.close()
-    }
-  })
-  renameSync(fresh, file)
-  syncFolder(dirname(file))
+    guard(file, () => {
+      const database = new DatabaseSync(fresh)
+      try {
+        database.exec(`PRAGMA synchronous = FULL; ${schema}; PRAGMA user_version = ${version}`)
+      } finally {
+        database.close()
+      }
+    })
+    renameSync(fresh, file)
+    syncFolder(dirname(file))
+  } catch (cause) {
+    if (isMotorpoolError(cause)) throw cause
+    throw new MotorpoolError('ERR_DATA_FOLDER', `${file} cannot be made; make its folder writable, or free space on the disk`, { cause })
+  }
 }
 
 /** A new name is on disk only once its folder is. */

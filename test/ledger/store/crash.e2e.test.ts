@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openCarJournal } from '../../../src/ledger/store/car-journal.ts'
@@ -71,5 +72,23 @@ describe('kill -9', () => {
     car.close()
     client.close()
     folder.close()
+  })
+})
+
+describe('a full disk', () => {
+  it('is an error that names the journal; what was acknowledged stays, and writing goes on when there is room', async () => {
+    const limited = spawn('sh', ['-c', 'ulimit -f 300; exec "$0" "$@"', process.execPath, child, path], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const errors = text(limited.stderr)
+    const lines = (await text(limited.stdout)).trim().split('\n')
+    expect(await errors).toMatch(/ERR_DATA_FOLDER/)
+    expect(await errors).toMatch(/journal\.sqlite (cannot grow|cannot be read or written)/)
+    const acknowledged = lines.length - 1
+    expect(acknowledged).toBeGreaterThan(10)
+    const car = openCarJournal({ path })
+    for (let number = 0; number < acknowledged; number++) {
+      if (car.leafOf(new Uint8Array(32).fill(1), id(`task ${number}`).subarray(0, 16), 0, 1) === undefined) expect.fail(`leaf ${number} is gone`)
+    }
+    car.recordLeaf(id('account'), id('task').subarray(0, 16), 0, 1, id('leaf'))
+    car.close()
   })
 })

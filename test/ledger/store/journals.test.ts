@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -167,9 +167,10 @@ describe.each([
   })
 })
 
-describe("a journal that can't be written", () => {
-  it.skipIf(process.getuid?.() === 0)('is named when its folder is read-only (root may write anyway, so this runs for other users)', () => {
-    chmodSync(path, 0o500)
-    expectRefused(() => openCarJournal({ path }), 'ERR_DATA_FOLDER')
+describe("a journal that can't be made", () => {
+  it('is named', () => {
+    const absent = join(path, 'absent')
+    expect(refusalOf(() => openCarJournal({ path: absent }))?.message).toContain(absent)
+    expectRefused(() => openClientJournal({ path: absent }), 'ERR_DATA_FOLDER')
   })
 })
