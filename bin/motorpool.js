@@ -2,6 +2,7 @@
 // Plain JavaScript that even an old Node parses, so that it can hand over to a newer one or say which is needed.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import module from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -14,6 +15,7 @@ const [neededMajor, neededMinor] = entry.endsWith('.ts') ? [22, 18] : [22, 12]
 const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) {
+  keepCompiledCode()
   const { main } = await import(entry)
   await main(process.argv.slice(2))
 } else {
@@ -25,6 +27,12 @@ if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) {
     )
     process.exitCode = 2
   }
+}
+
+/** Halves the CPU time of a start, for this process and those it starts. Beside the code and no less protected; where nobody can write there, nothing is kept. */
+function keepCompiledCode() {
+  const { directory } = module.enableCompileCache(join(root, 'node_modules', '.cache', 'motorpool'))
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'motorpool')
 }
 
 /** Runs the same command in another Node and ends as it ends. */

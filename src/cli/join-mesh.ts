@@ -83,14 +83,18 @@ export async function statusOf(dataFolder: string, signal?: AbortSignal): Promis
   }
 }
 
-/** Addresses of a testnet's cars that run and are parked, the status asked now: a car that joined again has others. */
+/**
+ * An address of each car of a testnet that runs and is parked, asked now (a car that joined again has others), the
+ * best connected first: one that is alone is no way in.
+ */
 export async function livingAddresses(state: TestnetState): Promise<string[]> {
   const statuses = await Promise.all(state.cars.map(car => statusOf(car.dataFolder)))
-  return statuses.flatMap(status => (status === undefined || status.car?.state === 'away' ? [] : status.addresses.slice(0, 1)))
+  const present = statuses.filter(status => status !== undefined).filter(status => status.car?.state !== 'away')
+  return present.sort((left, right) => right.connections - left.connections).flatMap(status => status.addresses.slice(0, 1))
 }
 
 async function throughTestnet(folder: string, options: MeshOptions, context: CommandContext): Promise<ClientOptions> {
-  const living = await livingAddresses(await readTestnet(folder))
+  const living = await livingAddresses(readTestnet(folder))
   const through = [...(options.join ?? []), ...living.slice(0, JOIN_THROUGH)]
   if (through.length === 0)
     throw new MotorpoolError('ERR_NO_TESTNET', `no car of the testnet in ${folder} runs; start one with motorpool testnet park car-1 --dir ${folder}`)

@@ -71,9 +71,9 @@ export async function restartCar(
   through: readonly string[],
   options: { readonly tethered: boolean; readonly signal?: AbortSignal }
 ): Promise<TestnetCar> {
-  const before = await readTestnet(folder)
+  const before = readTestnet(folder)
   const car = await startCarProcess(carOptions(folder, before, name, through.slice(0, JOIN_THROUGH), options.tethered, options.signal))
-  const state = await readTestnet(folder)
+  const state = readTestnet(folder)
   writeTestnet(folder, { ...state, cars: state.cars.map(each => (each.name === name ? car : each)) })
   return car
 }
@@ -94,15 +94,21 @@ function carOptions(
 async function claimFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   if ((await readdir(folder)).length === 0) return
-  const state = await readTestnet(folder).catch((error: unknown) => {
-    if (isMotorpoolError(error, 'ERR_NO_TESTNET'))
-      throw new MotorpoolError('ERR_DATA_FOLDER', `${folder} holds something that is no testnet; choose an empty folder`, { cause: error })
-    throw error
-  })
+  const state = earlierTestnet(folder)
   if (state.cars.some(isAlive))
     throw new MotorpoolError('ERR_DATA_FOLDER_LOCKED', `a testnet runs in ${folder}; end it with motorpool testnet down --dir ${folder}`)
   await removeTestnet(folder)
   await mkdir(folder, { recursive: true, mode: 0o700 })
+}
+
+/** What a testnet left there; a folder with anything else is somebody's own. */
+function earlierTestnet(folder: string): TestnetState {
+  try {
+    return readTestnet(folder)
+  } catch (cause) {
+    if (!isMotorpoolError(cause, 'ERR_NO_TESTNET')) throw cause
+    throw new MotorpoolError('ERR_DATA_FOLDER', `${folder} holds something that is no testnet; choose an empty folder`, { cause })
+  }
 }
 
 /** Waits for every start to end before telling of the first failure, so that none starts behind the cleaning up. */

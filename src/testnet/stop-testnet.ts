@@ -30,7 +30,7 @@ export async function removeTestnet(folder: string): Promise<void> {
 
 /** Ends the testnet in a folder and removes it; `ERR_NO_TESTNET` when there is none. Resolves with how many cars it had. */
 export async function stopTestnet(folder: string): Promise<number> {
-  const { cars } = await readTestnet(folder)
+  const { cars } = readTestnet(folder)
   await stopCars(cars)
   await removeTestnet(folder)
   return cars.length

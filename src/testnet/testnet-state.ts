@@ -1,5 +1,4 @@
-import { renameSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -43,19 +42,27 @@ export function testnetModelFolder(folder: string): string {
   return join(folder, 'models')
 }
 
-/** Reads the testnet in a folder; `ERR_NO_TESTNET` when there is none. */
-export async function readTestnet(folder: string): Promise<TestnetState> {
-  const text = await readFile(join(folder, STATE_FILE), 'utf8').catch((cause: unknown) => {
+/** Where a testnet's state is; gone when the testnet is over. */
+export function testnetStateFile(folder: string): string {
+  return join(folder, STATE_FILE)
+}
+
+/** Reads the testnet in a folder; `ERR_NO_TESTNET` when there is none. Synchronous, so that nothing comes between reading and writing. */
+export function readTestnet(folder: string): TestnetState {
+  let text: string
+  try {
+    text = readFileSync(testnetStateFile(folder), 'utf8')
+  } catch (cause) {
     throw new MotorpoolError('ERR_NO_TESTNET', `no testnet in ${folder}; start one with motorpool testnet up -n 6 --dir ${folder}`, { cause })
-  })
+  }
   const parsed = stateSchema.safeParse(jsonOf(text))
-  if (!parsed.success) throw new MotorpoolError('ERR_NO_TESTNET', `${join(folder, STATE_FILE)} is damaged; remove the folder and start the testnet again`)
+  if (!parsed.success) throw new MotorpoolError('ERR_NO_TESTNET', `${testnetStateFile(folder)} is damaged; remove the folder and start the testnet again`)
   return parsed.data
 }
 
-/** Writes the state whole or not at all; synchronous, so that cars that start at once don't write over each other. */
+/** Writes the state whole or not at all. */
 export function writeTestnet(folder: string, state: TestnetState): void {
-  const path = join(folder, STATE_FILE)
+  const path = testnetStateFile(folder)
   const fresh = `${path}.${process.pid}.new`
   writeFileSync(fresh, `${JSON.stringify(state, undefined, 2)}\n`, { mode: 0o600 })
   renameSync(fresh, path)

@@ -23,7 +23,8 @@ export type AdminParameters<M extends AdminMethod> = z.infer<(typeof ADMIN_METHO
 
 /** What a running peer says of itself. */
 export interface AdminStatus extends PeerStatus {
-  readonly account: string
+  /** The account that signs its awards, hex; null while its car is away. */
+  readonly account: string | null
   readonly pid: number
   readonly dataFolder: string
 }

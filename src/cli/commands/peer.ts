@@ -62,5 +62,5 @@ async function show(id: string | undefined, options: PeerCommandOptions, context
 
 async function askedFolder(options: PeerCommandOptions, context: CommandContext): Promise<string> {
   if (options.dir === undefined) return dataFolderPath(options.dataDir, context.environment)
-  return carNamed(await readTestnet(resolve(options.dir)), options.car ?? 'car-1').dataFolder
+  return carNamed(readTestnet(resolve(options.dir)), options.car ?? 'car-1').dataFolder
 }

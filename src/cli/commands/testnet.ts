@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -7,7 +8,7 @@ import { isAlive, signalProcess, waitUntilGone } from '../../testnet/process-ide
 import { restartCar, startTestnet } from '../../testnet/start-testnet.ts'
 import { stopTestnet } from '../../testnet/stop-testnet.ts'
 import { ocrModel } from '../../testnet/testnet-models.ts'
-import { carNamed, defaultTestnetFolder, readTestnet, type TestnetState } from '../../testnet/testnet-state.ts'
+import { carNamed, defaultTestnetFolder, readTestnet, type TestnetState, testnetStateFile } from '../../testnet/testnet-state.ts'
 import { adminRequest } from '../admin/client.ts'
 import type { CommandContext } from '../context.ts'
 import { livingAddresses, statusOf } from '../join-mesh.ts'
@@ -109,17 +110,12 @@ function ready(folder: string, { cars, models, publisher }: TestnetState) {
 
 /** Until the user stops it, or another command took the testnet down and its state file with it. */
 async function untilOver(folder: string, context: CommandContext): Promise<void> {
-  const isThere = () =>
-    readTestnet(folder).then(
-      () => true,
-      () => false
-    )
-  while (!context.signal.aborted && (await isThere())) await delay(500, undefined, { signal: context.signal }).catch(() => undefined)
+  while (!context.signal.aborted && existsSync(testnetStateFile(folder))) await delay(500, undefined, { signal: context.signal }).catch(() => undefined)
 }
 
 async function status(options: TestnetCommandOptions, context: CommandContext): Promise<void> {
   const folder = folderOf(options)
-  const state = await readTestnet(folder)
+  const state = readTestnet(folder)
   const statuses = await Promise.all(state.cars.map(car => statusOf(car.dataFolder, context.signal)))
   if (context.signal.aborted) throw abortError(context.signal)
   if (options.json === true) {
@@ -154,14 +150,14 @@ async function status(options: TestnetCommandOptions, context: CommandContext): 
 }
 
 async function kill(name: string, options: TestnetCommandOptions): Promise<string> {
-  const car = carNamed(await readTestnet(folderOf(options)), name)
+  const car = carNamed(readTestnet(folderOf(options)), name)
   if (!signalProcess(car, 'SIGKILL')) throw new MotorpoolError('ERR_STOPPED', `${car.name} does not run; start it with motorpool testnet park ${car.name}`)
   await waitUntilGone(car, KILL_LIMIT_MS)
   return `killed ${car.name} (process ${car.pid})`
 }
 
 async function drive(name: string, options: TestnetCommandOptions & { readonly seconds?: number }, context: CommandContext): Promise<string> {
-  const car = carNamed(await readTestnet(folderOf(options)), name)
+  const car = carNamed(readTestnet(folderOf(options)), name)
   const secondsLeft = options.seconds === undefined ? undefined : Math.ceil(options.seconds / 1000)
   await adminRequest(car.dataFolder, 'drive', { secondsLeft }, { signal: context.signal, timeoutMs: DEPARTURE_LIMIT_MS })
   return `${car.name} drove away`
@@ -169,7 +165,7 @@ async function drive(name: string, options: TestnetCommandOptions & { readonly s
 
 async function park(name: string, options: TestnetCommandOptions, context: CommandContext): Promise<string> {
   const folder = folderOf(options)
-  const state = await readTestnet(folder)
+  const state = readTestnet(folder)
   const car = carNamed(state, name)
   if (isAlive(car)) {
     const { peerId } = await adminRequest(car.dataFolder, 'park', {}, { signal: context.signal, timeoutMs: DEPARTURE_LIMIT_MS })

@@ -60,7 +60,10 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
     }
   })
   const asked = Promise.withResolvers<void>()
-  const status = (): AdminStatus => ({ ...peer.status(), account: peer.account, pid: process.pid, dataFolder })
+  const status = (): AdminStatus => {
+    const now = peer.status()
+    return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder }
+  }
   try {
     const admin = await startAdminServer(dataFolder, handlersFor(peer, status, asked.resolve))
     context.signal.addEventListener('abort', () => asked.resolve(), { once: true })
