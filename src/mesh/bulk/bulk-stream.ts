@@ -5,6 +5,7 @@ import { linkClosed } from '../link/link-closed.ts'
 import { createStreamWriter } from '../link/stream-writer.ts'
 import type { TransferBody } from '../mesh.ts'
 import { withSignal } from '../with-signal.ts'
+import { countBufferBytes } from './buffer-garbage.ts'
 import { createIncomingBody, type IncomingBody } from './incoming-body.ts'
 import type { MemoryBudget } from './memory-budget.ts'
 import type { Outgoing } from './outgoing.ts'
@@ -91,6 +92,7 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
     if (ended) return
     progressAt = init.now()
     init.onBytes()
+    countBufferBytes(data.byteLength)
     try {
       for (const chunk of data instanceof Uint8Array ? [data] : data) reader.read(chunk)
     } catch (error) {
@@ -124,6 +126,7 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
     writer.write([outgoing.prefix])
     for await (const part of outgoing.parts ?? untilAborted(outgoing.source, life.signal)) {
       sent += part.length
+      countBufferBytes(part.length)
       if (sent > outgoing.byteLength) break
       for (let at = 0; at < part.length; at += PIECE_BYTES) {
         writer.write([part.subarray(at, at + PIECE_BYTES)])
@@ -166,6 +169,7 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
     send: outgoing => {
       if (outgoing.small) {
         writer.write([outgoing.prefix, ...(outgoing.parts ?? [])])
+        countBufferBytes(outgoing.byteLength)
         writer.untilReady().then(outgoing.done.resolve, outgoing.done.reject)
         return
       }
