@@ -6,6 +6,7 @@ import { checkInput } from '../worker/check-input.ts'
 import { runError } from '../worker/ort-errors.ts'
 import { modelFile, openSession } from '../worker/session.ts'
 import type { LoadedTask } from '../worker/task.ts'
+import { despeckle } from './despeckle.ts'
 import { detectText } from './detection.ts'
 import { decodeImage } from './image.ts'
 import { readingOrder } from './reading-order.ts'
@@ -41,7 +42,7 @@ export async function loadOcrTask(model: RunnableModel, threads: number): Promis
 
   const run = async (input: Value): Promise<Value> => {
     checkInput(input, 'ocr', SIGNATURE)
-    const image = await decodeImage((input.tensors.image as Tensor).data)
+    const image = despeckle(await decodeImage((input.tensors.image as Tensor).data))
     try {
       const readings: Reading[] = []
       for (const region of await detectText(detector, image)) {

@@ -44,17 +44,21 @@ function addSample(image: Image, x: number, y: number, share: number, into: Floa
   const [left, top] = [Math.floor(atX), Math.floor(atY)]
   const right = Math.min(left + 1, image.width - 1)
   const bottom = Math.min(top + 1, image.height - 1)
-  const [towardsRight, towardsBottom] = [atX - left, atY - top]
-  const weights = [
-    (1 - towardsRight) * (1 - towardsBottom),
-    towardsRight * (1 - towardsBottom),
-    (1 - towardsRight) * towardsBottom,
-    towardsRight * towardsBottom
+  const towardsRight = atX - left
+  const towardsBottom = atY - top
+  const [topLeft, topRight, bottomLeft, bottomRight] = [
+    top * image.width + left,
+    top * image.width + right,
+    bottom * image.width + left,
+    bottom * image.width + right
   ]
-  const pixels = [top * image.width + left, top * image.width + right, bottom * image.width + left, bottom * image.width + right]
   for (let channel = 0; channel < 3; channel++) {
-    let value = 0
-    for (let corner = 0; corner < 4; corner++) value += (weights[corner] ?? 0) * (image.rgb[(pixels[corner] ?? 0) * 3 + channel] ?? 0)
-    into[to + channel] = (into[to + channel] ?? 0) + value * share
+    const above = mix(image.rgb[topLeft * 3 + channel] ?? 0, image.rgb[topRight * 3 + channel] ?? 0, towardsRight)
+    const below = mix(image.rgb[bottomLeft * 3 + channel] ?? 0, image.rgb[bottomRight * 3 + channel] ?? 0, towardsRight)
+    into[to + channel] = (into[to + channel] ?? 0) + mix(above, below, towardsBottom) * share
   }
+}
+
+function mix(from: number, to: number, share: number): number {
+  return from + (to - from) * share
 }

@@ -7,8 +7,13 @@ export interface Letter {
   readonly at: number
 }
 
-/** A gap counts as one between words from this share of the line's own usual word gap. */
-const GAP_SHARE = 0.7
+/** A gap between letters counts as one between words from this share of the line's own usual word gap: type of fixed width sets letters far apart. */
+const GAP_SHARE = 0.78
+/** Behind a punctuation mark, where the recogniser drops most spaces and none but a space makes a gap. */
+const GAP_SHARE_BEHIND_MARK = 0.65
+const MARK = /[,.;:!?]/
+/** Nothing stands apart from the word before it that begins with one of these. */
+const CLOSING = /[,.;:!?)\]}%]/
 /** Ink differs from the paper by at least this share of the strip's contrast. */
 const INK_SHARE = 0.4
 /** Without a recognised space to measure by, a word gap is this share of the strip's height. */
@@ -19,8 +24,6 @@ const USUAL_GAP_SHARE = 0.22
  * a word gap is in this line; where the paper between two letters is about as wide, there is a space too.
  */
 export function withWordGaps(letters: readonly Letter[], strip: Strip): string {
-  const gaps = letters.slice(1).map((letter, at) => ({ at: at + 1, letter }))
-  if (gaps.length === 0) return letters.map(letter => letter.text).join('')
   const ink = inkColumns(strip)
   const known = letters.flatMap((letter, at) => {
     const [before, after] = [letters[at - 1], letters[at + 1]]
@@ -30,24 +33,37 @@ export function withWordGaps(letters: readonly Letter[], strip: Strip): string {
   return letters
     .map((letter, at) => {
       const before = letters[at - 1]
-      if (before === undefined || letter.text === ' ' || before.text === ' ') return letter.text
-      return widestGap(ink, before.at, letter.at) >= usual * GAP_SHARE && usual > 0 ? ` ${letter.text}` : letter.text
+      if (before === undefined || letter.text === ' ' || before.text === ' ' || CLOSING.test(letter.text)) return letter.text
+      const least = usual * (MARK.test(before.text) ? GAP_SHARE_BEHIND_MARK : GAP_SHARE)
+      return widestGap(ink, before.at, letter.at) > least ? ` ${letter.text}` : letter.text
     })
     .join('')
 }
 
 /** Whether each column of a strip holds ink, dark on light or light on dark. */
 function inkColumns({ width, height, rgb }: Strip): Uint8Array {
-  const luminance = new Float32Array(width * height)
-  for (let pixel = 0; pixel < luminance.length; pixel++) luminance[pixel] = ((rgb[pixel * 3] ?? 0) + (rgb[pixel * 3 + 1] ?? 0) + (rgb[pixel * 3 + 2] ?? 0)) / 3
-  const sorted = luminance.toSorted()
-  const level = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0
+  const grey = new Uint8Array(width * height)
+  const histogram = new Uint32Array(256)
+  for (let pixel = 0; pixel < grey.length; pixel++) {
+    const level = Math.round(((rgb[pixel * 3] ?? 0) + (rgb[pixel * 3 + 1] ?? 0) + (rgb[pixel * 3 + 2] ?? 0)) / 3)
+    grey[pixel] = level
+    histogram[level] = (histogram[level] ?? 0) + 1
+  }
   // Letters cover less than half of a line, so that the median is paper.
-  const paper = level(0.5)
-  const contrast = Math.max(paper - level(0.01), level(0.99) - paper)
+  const [darkest, paper, lightest] = [quantile(histogram, grey.length, 0.01), quantile(histogram, grey.length, 0.5), quantile(histogram, grey.length, 0.99)]
+  const contrast = Math.max(paper - darkest, lightest - paper)
   const columns = new Uint8Array(width)
-  for (let pixel = 0; pixel < luminance.length; pixel++) if (Math.abs((luminance[pixel] ?? 0) - paper) > contrast * INK_SHARE) columns[pixel % width] = 1
+  for (let pixel = 0; pixel < grey.length; pixel++) if (Math.abs((grey[pixel] ?? 0) - paper) > contrast * INK_SHARE) columns[pixel % width] = 1
   return columns
+}
+
+/** The level below which this share of a histogram's pixels lies. */
+function quantile(histogram: Uint32Array, count: number, share: number): number {
+  let below = 0
+  return histogram.findIndex(pixels => {
+    below += pixels
+    return below > (count - 1) * share
+  })
 }
 
 /** The longest run of columns without ink between two columns. */
