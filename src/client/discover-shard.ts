@@ -6,6 +6,8 @@ import { cidToBytes, equalBytes, type ModelCid } from '../protocol/ids.ts'
 /** A shard that a client can announce on now. */
 export interface FoundShard {
   readonly topic: string
+  /** Its prefix. */
+  readonly bits: string
   /** Cars that are counted there. */
   readonly cars: number
 }
@@ -40,14 +42,14 @@ async function lookOnce(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promi
   const best = shards.reduce<FoundShard | undefined>((most, shard) => (most === undefined || shard.cars > most.cars ? shard : most), undefined)
   if (best === undefined) return undefined
   await mesh.waitForSubscribers(best.topic, 1, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)
-  return { topic: best.topic, cars: Math.max(best.cars, mesh.subscribers(best.topic).length) }
+  return { topic: best.topic, bits: best.bits, cars: Math.max(best.cars, mesh.subscribers(best.topic).length) }
 }
 
 /** The shards of a model that linked cars told of in their hello. */
 function shardsOf(mesh: Mesh, model: ModelCid): readonly FoundShard[] {
   const wanted = cidToBytes(model)
   const tell = (link: Link): readonly FoundShard[] =>
-    (link.hello.shards ?? []).filter(([cid]) => equalBytes(cid, wanted)).map(([, bits, cars]) => ({ topic: shardTopic(model, bits), cars }))
+    (link.hello.shards ?? []).filter(([cid]) => equalBytes(cid, wanted)).map(([, bits, cars]) => ({ topic: shardTopic(model, bits), bits, cars }))
   return mesh
     .links()
     .filter(link => !link.closed)

@@ -47,8 +47,8 @@ interface Ask {
   readonly id: Uint8Array
   readonly offers: Map<PeerId, HeardOffer>
   readonly thetas: number[]
-  topic: string
-  cars: number
+  readonly topic: string
+  readonly bits: string
 }
 interface AwardedLease {
   readonly lease: LeaseId
@@ -163,7 +163,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
       return step({ type: 'undiscovered', ask, trouble: `${UNKNOWN} ${nameOf(model)} among ${mesh.connections().length} connected peers and on the DHT` })
     }
     const id = init.randomBytes(16)
-    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], topic: shard.topic, cars: shard.cars } })
+    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], topic: shard.topic, bits: shard.bits } })
     askIds.set(ask, toHex(id))
     forgetAsk(ask - ASKS_KEPT)
     step({ type: 'discovered', ask, idleCars: shard.cars })
@@ -194,7 +194,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     const inputBytes = sample === undefined ? 0 : Object.values(sample.value.tensors).reduce((sum, tensor) => sum + tensor.data.byteLength, 0)
     const announcement: Announcement = {
       v: 1,
-      topic: ask.topic,
+      bits: ask.bits,
       task: ask.id,
       model: cidToBytes(model.cid),
       tasks: 2 ** Math.ceil(Math.log2(Math.max(1, tasks))),

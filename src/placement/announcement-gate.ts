@@ -1,6 +1,7 @@
 import { openAnnouncement } from '../protocol/envelope.ts'
-import { toHex } from '../protocol/ids.ts'
+import { cidFromBytes, toHex } from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
+import { shardTopic } from './shards.ts'
 
 export type GateVerdict = 'accept' | 'reject' | 'ignore'
 
@@ -24,7 +25,7 @@ export function createAnnouncementGate(nowMs: () => number): (topic: string, mes
     } catch {
       return 'reject'
     }
-    if (announcement.topic !== topic) return 'reject'
+    if (shardTopic(cidFromBytes(announcement.model), announcement.bits) !== topic) return 'reject'
     const now = nowMs()
     const skew = LIMITS.clockSkewSeconds * 1000
     if (announcement.expires * 1000 + skew < now || announcement.issued * 1000 - skew > now) return 'ignore'

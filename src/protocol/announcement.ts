@@ -2,8 +2,10 @@ import { z } from 'zod'
 
 const integer = z.int().nonnegative()
 /** Byte strings of a fixed or bounded length. */
-export const bytes = (length: number) => z.custom<Uint8Array>(value => value instanceof Uint8Array && value.length === length, { message: `must be ${length} bytes` })
-export const bytesUpTo = (most: number) => z.custom<Uint8Array>(value => value instanceof Uint8Array && value.length <= most, { message: `must be at most ${most} bytes` })
+export const bytes = (length: number) =>
+  z.custom<Uint8Array>(value => value instanceof Uint8Array && value.length === length, { message: `must be ${length} bytes` })
+export const bytesUpTo = (most: number) =>
+  z.custom<Uint8Array>(value => value instanceof Uint8Array && value.length <= most, { message: `must be at most ${most} bytes` })
 /** Carried unread, so that later versions can add to a signed object. */
 export const extension = z.record(z.string().max(64), z.unknown()).optional()
 /** Money per unit of work, in 10⁻⁶ of `unit`. */
@@ -18,12 +20,15 @@ export const price = z.strictObject({
 /** The notice of a task or job, gossiped on its shard topic. Payload type `motorpool/announcement/1`, signed by the client's peer key. */
 export const announcementSchema = z.strictObject({
   v: z.literal(1),
-  /** The topic that it is for: gossipsub's message id doesn't cover the topic. */
-  topic: z.string().max(128),
   /** 16 random bytes; the lot's id, not a commitment to anything. */
   task: bytes(16),
   /** Bytes of the model's CID. */
   model: bytesUpTo(64),
+  /** Prefix of the shard that it is for: gossipsub's message id doesn't cover the topic. */
+  bits: z
+    .string()
+    .regex(/^[01]*$/)
+    .max(32),
   /** How many tasks are waiting, rounded up to a power of two. */
   tasks: integer.min(1),
   /** Size buckets of one task's input and output: powers of four from 1 KiB (0) up. */

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { bytes, bytesUpTo } from './announcement.ts'
-import { LIMITS } from './limits.ts'
 import { ERROR_CODES, MotorpoolError } from './errors.ts'
-import { TENSOR_TYPES, tensorByteLength, type Tensor, type TensorType } from './tensor.ts'
+import { LIMITS } from './limits.ts'
+import { TENSOR_TYPES, type Tensor, type TensorType, tensorByteLength } from './tensor.ts'
 
 const integer = z.int().nonnegative()
 const name = z.string().min(1).max(LIMITS.name)
@@ -65,25 +65,27 @@ export type ResultHead = Extract<TransferHead, { type: 'result' }>
 type TensorHeads = ResultHead['tensors']
 
 /** Cuts a payload into its tensors; copies only a tensor that arrived in several pieces. Throws `ERR_BAD_ENCODING` when lengths don't add up. */
-export function readTensors (heads: TensorHeads, payload: readonly Uint8Array[]): Record<string, Tensor> {
+export function readTensors(heads: TensorHeads, payload: readonly Uint8Array[]): Record<string, Tensor> {
   const total = payload.reduce((sum, part) => sum + part.byteLength, 0)
-  if (heads.reduce((sum, [, , , byteLength]) => sum + byteLength, 0) !== total) throw new MotorpoolError('ERR_BAD_ENCODING', 'the tensors take other bytes than the payload has; send what the head says')
+  if (heads.reduce((sum, [, , , byteLength]) => sum + byteLength, 0) !== total)
+    throw new MotorpoolError('ERR_BAD_ENCODING', 'the tensors take other bytes than the payload has; send what the head says')
   const take = createTaker(payload)
   const tensors: Record<string, Tensor> = Object.create(null)
   for (const [name, type, dims, byteLength] of heads) {
     const expected = tensorByteLength(type, dims)
-    if ((expected !== undefined && expected !== byteLength) || name in tensors) throw new MotorpoolError('ERR_BAD_ENCODING', `tensor ${name} doesn't fit its shape or comes twice; send what the head says`)
+    if ((expected !== undefined && expected !== byteLength) || name in tensors)
+      throw new MotorpoolError('ERR_BAD_ENCODING', `tensor ${name} doesn't fit its shape or comes twice; send what the head says`)
     tensors[name] = { type, dims, data: take(byteLength) }
   }
   return { ...tensors }
 }
 
-function createTaker (payload: readonly Uint8Array[]): (byteLength: number) => Uint8Array {
+function createTaker(payload: readonly Uint8Array[]): (byteLength: number) => Uint8Array {
   let part = 0
   let at = 0
   return byteLength => {
     const pieces: Uint8Array[] = []
-    for (let left = byteLength; left > 0;) {
+    for (let left = byteLength; left > 0; ) {
       const current = payload[part] ?? new Uint8Array(0)
       const piece = current.subarray(at, at + left)
       pieces.push(piece)
@@ -91,7 +93,6 @@ function createTaker (payload: readonly Uint8Array[]): (byteLength: number) => U
       at += piece.byteLength
       if (at >= current.byteLength) [part, at] = [part + 1, 0]
     }
-    return pieces.length === 1 ? pieces[0] ?? new Uint8Array(0) : new Uint8Array(Buffer.concat(pieces))
+    return pieces.length === 1 ? (pieces[0] ?? new Uint8Array(0)) : new Uint8Array(Buffer.concat(pieces))
   }
 }
-

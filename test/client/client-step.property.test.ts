@@ -18,7 +18,13 @@ describe('client and car steps together', () => {
   it('end every task exactly once, whatever the cars do', () => {
     fc.assert(
       fc.property(
-        fc.record({ seed: fc.integer(), cars: fc.integer({ min: 0, max: 12 }), tasks: fc.integer({ min: 1, max: 60 }), slots: fc.constantFrom(1 as const, 2 as const, 4 as const), strikes: fc.integer({ min: 0, max: 15 }) }),
+        fc.record({
+          seed: fc.integer(),
+          cars: fc.integer({ min: 0, max: 12 }),
+          tasks: fc.integer({ min: 1, max: 60 }),
+          slots: fc.constantFrom(1 as const, 2 as const, 4 as const),
+          strikes: fc.integer({ min: 0, max: 15 })
+        }),
         ({ seed, cars, tasks, slots, strikes }) => {
           const random = seeded(seed)
           const mesh = createVirtualMesh({ random, cars, slots, runMs: 300, delayMs: 5 })

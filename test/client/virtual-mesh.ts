@@ -28,11 +28,25 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
   let order = 0
   let steps = 0
   const events: { readonly at: number; readonly order: number; readonly act: () => void }[] = []
-  const log = { delivered: new Map<TaskId, number>(), failed: new Map<TaskId, string>(), attempts: new Map<TaskId, number[]>(), dropped: 0, ran: 0, moved: 0, busiest: 0 }
+  const log = {
+    delivered: new Map<TaskId, number>(),
+    failed: new Map<TaskId, string>(),
+    attempts: new Map<TaskId, number[]>(),
+    dropped: 0,
+    ran: 0,
+    moved: 0,
+    busiest: 0
+  }
   let client: ClientState = initialClientState({ ceiling: 0, unit: 'XXX' })
   let wake: object | undefined
   let leaseCount = 0
-  interface VirtualCar { readonly id: PeerId; work: CarWork; alive: boolean; wake: object | undefined; readonly stopped: Set<string> }
+  interface VirtualCar {
+    readonly id: PeerId
+    work: CarWork
+    alive: boolean
+    wake: object | undefined
+    readonly stopped: Set<string>
+  }
   const fleet = new Map<PeerId, VirtualCar>()
 
   function at(delay: number, act: () => void): void {
@@ -57,8 +71,11 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
         })
       case 'announce': {
         const hearers = [...fleet.values()].filter(car => car.alive && random() < effect.theta / 2 ** 32)
-        for (const car of hearers) later(() => stepCar(car, { type: 'announced', ask: String(effect.ask), client: CLIENT, model: MODEL, expiresMs: now + 30_000 }))
-        return at(1, () => stepClient({ type: 'announced', ask: effect.ask, round: effect.round, recipients: [...fleet.values()].filter(car => car.alive).length }))
+        for (const car of hearers)
+          later(() => stepCar(car, { type: 'announced', ask: String(effect.ask), client: CLIENT, model: MODEL, expiresMs: now + 30_000 }))
+        return at(1, () =>
+          stepClient({ type: 'announced', ask: effect.ask, round: effect.round, recipients: [...fleet.values()].filter(car => car.alive).length })
+        )
       }
       case 'award': {
         const lease = `lease-${leaseCount++}` as LeaseId
@@ -67,7 +84,9 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
       case 'send': {
         const attempts = log.attempts.get(effect.task) ?? []
         log.attempts.set(effect.task, [...attempts, effect.attempt])
-        return later(() => toCar(effect.car, { type: 'task', lease: effect.lease, client: CLIENT, task: effect.task, attempt: effect.attempt, deadlineMs: effect.deadlineMs }))
+        return later(() =>
+          toCar(effect.car, { type: 'task', lease: effect.lease, client: CLIENT, task: effect.task, attempt: effect.attempt, deadlineMs: effect.deadlineMs })
+        )
       }
       case 'cancel':
         return later(() => toCar(effect.car, { type: 'cancelled', lease: effect.lease, client: CLIENT, task: effect.task, attempt: effect.attempt }))
@@ -110,7 +129,10 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
     for (const effect of effects) drive(car, effect)
   }
 
-  const toClient = (car: VirtualCar, event: ClientStepEvent): void => later(() => { if (car.alive || event.type === 'car-lost') stepClient(event) })
+  const toClient = (car: VirtualCar, event: ClientStepEvent): void =>
+    later(() => {
+      if (car.alive || event.type === 'car-lost') stepClient(event)
+    })
 
   function drive(car: VirtualCar, effect: CarEffect): void {
     switch (effect.type) {
@@ -140,7 +162,9 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
       case 'wake': {
         const token = {}
         car.wake = token
-        return at(Math.max(0, effect.atMs - now), () => { if (car.wake === token) stepCar(car, { type: 'woken' }) })
+        return at(Math.max(0, effect.atMs - now), () => {
+          if (car.wake === token) stepCar(car, { type: 'woken' })
+        })
       }
     }
   }
@@ -149,7 +173,8 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
     at(runMs * (0.5 + random()), () => {
       if (car.stopped.has(`${task.task}/${task.attempt}`)) return
       const { lease, attempt } = task
-      if (random() < 0.02) stepCar(car, { type: 'run-failed', lease, task: task.task, attempt, code: 'ERR_WORKER_DIED', message: 'the worker died', retryable: true })
+      if (random() < 0.02)
+        stepCar(car, { type: 'run-failed', lease, task: task.task, attempt, code: 'ERR_WORKER_DIED', message: 'the worker died', retryable: true })
       else stepCar(car, { type: 'ran', lease, task: task.task, attempt, ranUs: runMs * 1000 })
     })
   }
@@ -186,7 +211,8 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
         for (let index = 0; index < events.length; index++) {
           const candidate = events[index]
           const best = events[first]
-          if (candidate !== undefined && (best === undefined || candidate.at < best.at || (candidate.at === best.at && candidate.order < best.order))) first = index
+          if (candidate !== undefined && (best === undefined || candidate.at < best.at || (candidate.at === best.at && candidate.order < best.order)))
+            first = index
         }
         const next = events[first]
         if (next === undefined || next.at > untilMs) break
