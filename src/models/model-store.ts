@@ -10,7 +10,7 @@ import { openManifest } from './store/check-manifest.ts'
 import { type FetchOptions, fetchModel } from './store/fetch-model.ts'
 import { fileDigests } from './store/file-digests.ts'
 import { diskErrors, ifExists, readIfExists, StoreFolder, syncFolder } from './store/store-folder.ts'
-import { withStoreLock } from './store/store-lock.ts'
+import { withFetchLock, withStoreLock } from './store/store-lock.ts'
 
 /**
  * Models on disk, by CID and by name. Several processes may share one store; what one adds or removes, the others see at once.
@@ -114,7 +114,7 @@ class FolderModelStore implements ModelStore {
 
   remove(nameOrCid: string): Promise<readonly ModelCid[]> {
     return diskErrors(this.folder, () =>
-      withStoreLock(this.folder, async () => {
+      withStoreLock(this.#folder, async () => {
         const cids = (await this.#has(nameOrCid))
           ? [nameOrCid as ModelCid]
           : (await this.list()).filter(model => model.manifest.name === nameOrCid).map(model => model.cid)
@@ -143,15 +143,27 @@ class FolderModelStore implements ModelStore {
     return diskErrors(this.folder, async () => {
       cidToBytes(cid)
       const present = await this.#openUnlessBroken(cid, options)
-      if (present === undefined) await fetchModel(this.#folder, cid as ModelCid, source, options)
-      else checkPolicy(options.policy, present)
-      return present ?? this.#read(cid)
+      if (present !== undefined) return present
+      return withFetchLock(
+        this.#folder,
+        cid,
+        async () => {
+          // Another process may have fetched it meanwhile.
+          const fetched = await this.#openUnlessBroken(cid, options)
+          if (fetched !== undefined) return fetched
+          await fetchModel(this.#folder, cid as ModelCid, source, options)
+          return this.#read(cid)
+        },
+        options
+      )
     })
   }
 
   async #openUnlessBroken(cid: string, options: FetchOptions): Promise<StoredModel | undefined> {
     try {
-      return await this.open(cid, options)
+      const model = await this.open(cid, options)
+      checkPolicy(options.policy, model)
+      return model
     } catch (error) {
       if (isMotorpoolError(error) && MENDED_BY_FETCHING.has(error.code)) return undefined
       throw error
@@ -246,7 +258,7 @@ function isCid(text: string): boolean {
 }
 
 function damaged(manifest: ModelManifest, cid: string, what: string): MotorpoolError {
-  return new MotorpoolError('ERR_BAD_MODEL', `model ${manifest.name} (${cid}) is damaged: ${what}; add it again, or \`motorpool model rm ${cid}\` and fetch it`)
+  return new MotorpoolError('ERR_BAD_MODEL', `model ${manifest.name} (${cid}) is damaged: ${what}; add or fetch it again`)
 }
 
 function compare(left: string, right: string): number {

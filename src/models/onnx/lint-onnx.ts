@@ -12,9 +12,9 @@ import { type ModelFacts, type Opset, walkModel } from './walk-model.ts'
 import type { ValueFacts } from './walk-value.ts'
 
 /** The newest operator sets that ONNX Runtime 1.30 knows, by domain; other domains have no numbers to check. */
-const NEWEST_OPSETS: Readonly<Record<string, number>> = { '': 26, 'ai.onnx.ml': 5 }
+export const NEWEST_OPSETS: Readonly<Record<string, number>> = { '': 26, 'ai.onnx.ml': 5, 'com.microsoft': 1 }
 /** The newest file version that ONNX Runtime 1.30 reads. */
-const NEWEST_IR = 13
+export const NEWEST_IR = 13
 
 /** What an ONNX file declares of itself. */
 export interface OnnxSummary {

@@ -74,7 +74,7 @@ export async function addModel(folder: StoreFolder, path: string, options: AddOp
     }
     checkOptions(draft)
     return await withStoreLock(
-      folder.path,
+      folder,
       async () => {
         throwIfAborted(options.signal)
         const same = (await stored()).filter(({ manifest }) => manifest.name === draft.name && equalBytes(manifest.publisher, draft.publisher))

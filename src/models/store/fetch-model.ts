@@ -64,7 +64,7 @@ export async function fetchModel(folder: StoreFolder, cid: ModelCid, source: Blo
       `model ${manifest.name} (${cid}) declares other inputs or outputs than its graph has; ask its publisher for a new version`
     )
   }
-  await withStoreLock(folder.path, () => installModel(folder, { cid, envelope, manifest, sources, blockLists }), { signal })
+  await withStoreLock(folder, () => installModel(folder, { cid, envelope, manifest, sources, blockLists }), { signal })
   for (const path of sources.values()) await rm(path, { force: true })
 }
 

@@ -12,7 +12,7 @@ const STALE_MS = 24 * 3_600_000
  * `manifests/<CID>` signed manifests; one that is there stands for a model that is whole ·
  * `blobs/<sha256>` files of models and block lists · `models/<CID>/…` the files of a model at their paths, linked to blobs ·
  * `versions/<publisher>/<name>/<version>` the CID that bears this version, kept after removal, so that versions only rise ·
- * `partial/<sha256>` downloads under way · `temporary/` writes under way · `lock` see store-lock.ts.
+ * `partial/<sha256>` downloads under way · `temporary/` writes under way · `lock`, `locks/<CID>` see store-lock.ts.
  */
 export class StoreFolder {
   readonly path: string
@@ -23,7 +23,7 @@ export class StoreFolder {
 
   async create(): Promise<void> {
     await diskErrors(this.path, async () => {
-      for (const name of ['manifests', 'blobs', 'models', 'versions', 'partial', 'temporary']) await mkdir(join(this.path, name), { recursive: true })
+      for (const name of ['manifests', 'blobs', 'models', 'versions', 'partial', 'locks', 'temporary']) await mkdir(join(this.path, name), { recursive: true })
       const now = Date.now()
       for (const name of await readdir(join(this.path, 'temporary'))) {
         const path = join(this.path, 'temporary', name)
