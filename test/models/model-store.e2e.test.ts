@@ -13,7 +13,7 @@ const assets = join(dirname(createRequire(import.meta.url).resolve('@gutenye/ocr
 
 /** A process that adds a model `times` times under one name, each with a licence of its own. */
 function startAdding(store: string, path: string, name: string, times: number) {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'add-in-process.ts'), store, path, name, String(times)], {
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'processes/add-models.ts'), store, path, name, String(times)], {
     stdio: ['ignore', 'pipe', 'inherit']
   })
   onTestFinished(() => {

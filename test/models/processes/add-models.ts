@@ -1,6 +1,6 @@
-/** `node add-in-process.ts STORE PATH NAME TIMES`: adds a model again and again, and prints each CID. */
-import { openModelStore } from '../../src/models/model-store.ts'
-import { signerFromSeed } from '../../src/protocol/signer.ts'
+/** `node add-models.ts STORE PATH NAME TIMES`: adds a model again and again, and prints each CID. */
+import { openModelStore } from '../../../src/models/model-store.ts'
+import { signerFromSeed } from '../../../src/protocol/signer.ts'
 
 const [folder = '', path = '', name = '', times = '1'] = process.argv.slice(2)
 const store = await openModelStore(folder)
