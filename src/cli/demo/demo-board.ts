@@ -45,7 +45,7 @@ function plainBoard(pages: number, note: (line: string) => void): DemoBoard {
     update: (done, cars) => {
       if (done === shown) return
       shown = done
-      const busy = cars.flatMap(each => [...each.working.keys()].map(key => `${each.car.name}: ${key}`))
+      const busy = cars.filter(each => each.working.size > 0).map(each => `${each.car.name}: ${[...each.working.keys()].join(' ')}`)
       note(`${done} of ${pages} pages${busy.length === 0 ? '' : `  (${busy.join(', ')})`}`)
     },
     stop: () => undefined
