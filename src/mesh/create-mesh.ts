@@ -13,6 +13,7 @@ import { type ConnectionStack, connectionStack } from './host/connection-stack.t
 import { dialPeer, reach } from './host/dialer.ts'
 import { createHost } from './host/host.ts'
 import { keepJoined } from './host/joiner.ts'
+import { keepNeighbours } from './host/neighbours.ts'
 import { type Links, openLinks } from './link/links.ts'
 import type { LinkHandlers, Mesh } from './mesh.ts'
 import { MESH_LIMITS, type MeshLimits } from './mesh-limits.ts'
@@ -81,7 +82,7 @@ export async function createMesh(init: MeshInit): Promise<HostedMesh> {
   })
   const topics = openTopics(host, init.validate, stopping.signal)
   const adverts = openAdverts(host, limits, stopping.signal)
-  const joined = keepJoined(host, init.join, limits.dialTimeoutMs, stopping.signal)
+  const joined = [keepJoined(host, init.join, limits.dialTimeoutMs, stopping.signal), keepNeighbours(host, limits.lookupTimeoutMs, stopping.signal)]
   meet = found => {
     if (stopping.signal.aborted || host.getConnections(found.id).length > 0) return
     host
@@ -99,7 +100,7 @@ export async function createMesh(init: MeshInit): Promise<HostedMesh> {
   const stop = async () => {
     stopping.abort(stoppedError())
     await links.stop()
-    await Promise.all([joined, adverts.stop()])
+    await Promise.all([...joined, adverts.stop()])
     await host.stop()
   }
   return {

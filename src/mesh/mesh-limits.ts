@@ -10,18 +10,20 @@ export const MESH_LIMITS = {
   halfOpenMs: 15 * SECOND_MS,
   /** From a control stream's opening to the other side's hello. */
   helloTimeoutMs: 5 * SECOND_MS,
-  /** From the wish for a connection to its end of negotiation. */
-  dialTimeoutMs: 8 * SECOND_MS,
+  /** From the wish for a connection to the end of its negotiation; on a busy machine a handshake alone takes seconds. */
+  dialTimeoutMs: 15 * SECOND_MS,
+  /** The same for one of several addresses of a peer. */
+  addressDialTimeoutMs: 10 * SECOND_MS,
   /** A transfer that makes no progress for longer, with bytes outstanding and a reader waiting, fails. */
   stallMs: 30 * SECOND_MS,
   /** Bytes of whole payloads that may be gathered at once on one link: two of the largest. */
   gatheredBytes: 128 * MIB,
   /** Unsent control bytes at which the other side counts as not reading. */
   unsentControlBytes: 1 * MIB,
-  /** Silent sockets hold a place until this is over (2 a second starve a peer that waits 10 s). */
-  inboundUpgradeTimeoutMs: 2 * SECOND_MS,
-  /** Connections that may be upgrading at once. */
-  pendingConnections: 100,
+  /** Silent sockets hold a place until this is over; a busy machine needs seconds for forty handshakes at once. */
+  inboundUpgradeTimeoutMs: 5 * SECOND_MS,
+  /** Connections that may be upgrading at once: 50 silent sockets a second leave room for honest ones. */
+  pendingConnections: 256,
   /** Connections that one address may open in a second; cars behind one carrier NAT share theirs. */
   connectionsPerAddress: 256,
   /** How long a provider record is honoured; cars come and go. */

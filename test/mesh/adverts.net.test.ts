@@ -24,7 +24,7 @@ async function startMesh(servers: number, clients: number, limits: Partial<MeshL
 
 async function found(peer: TestPeer, key: string): Promise<Map<PeerId, readonly string[]>> {
   const all = new Map<PeerId, readonly string[]>()
-  for await (const provider of peer.findProviders(key, { signal: AbortSignal.timeout(10_000) })) {
+  for await (const provider of peer.findProviders(key, { signal: AbortSignal.timeout(60_000) })) {
     expect(all.has(provider.peer)).toBe(false)
     all.set(provider.peer, provider.addresses)
   }
@@ -34,7 +34,18 @@ async function found(peer: TestPeer, key: string): Promise<Map<PeerId, readonly 
 const nowSeconds = () => Math.floor(Date.now() / 1000)
 function capacity(peer: TestPeer, change: Partial<Capacity> = {}): Capacity {
   const issued = nowSeconds()
-  return { v: 1, peer: peerIdToBytes(peer.peerId), hardware: 'cpu-2', accelerator: 'none', slots: 1, models: [], away: false, issued, expires: issued + 1800, ...change }
+  return {
+    v: 1,
+    peer: peerIdToBytes(peer.peerId),
+    hardware: 'cpu-2',
+    accelerator: 'none',
+    slots: 1,
+    models: [],
+    away: false,
+    issued,
+    expires: issued + 1800,
+    ...change
+  }
 }
 
 test('providers, servers and clients alike, are found with addresses that can be dialled', async () => {

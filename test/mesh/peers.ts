@@ -37,7 +37,7 @@ export async function startPeer(init: Partial<MeshInit> = {}): Promise<TestPeer>
 }
 
 /** Resolves when the condition holds; looks often, and gives up loudly. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 20_000): Promise<void> {
+export async function until(condition: () => boolean | Promise<boolean>, what: string, limitMs = 60_000): Promise<void> {
   const end = performance.now() + limitMs
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`)

@@ -42,7 +42,8 @@ export async function createHost(init: HostInit): Promise<Host> {
       inboundConnectionThreshold: limits.connectionsPerAddress,
       maxIncomingPendingConnections: limits.pendingConnections,
       inboundUpgradeTimeout: limits.inboundUpgradeTimeoutMs,
-      dialTimeout: limits.dialTimeoutMs
+      dialTimeout: limits.dialTimeoutMs,
+      addressDialTimeout: limits.addressDialTimeoutMs
     },
     // Without a ping in this time a connection is dead; busy machines need longer than the default 5 s.
     connectionMonitor: { pingInterval: 10_000, pingTimeout: { minTimeout: 10_000 } },
