@@ -59,6 +59,16 @@ describe("the car's journal", () => {
     expect(after.nextSeq(id('lease'))).toBeGreaterThanOrEqual(200)
     after.close()
   })
+
+  it.each([1, 63, 64, 65, 128, 129])('gives no number twice when it is opened again after every %i', count => {
+    const numbers: number[] = []
+    for (let start = 0; start < 3; start++) {
+      const journal = openCarJournal({ path })
+      for (let n = 0; n < count; n++) numbers.push(journal.nextSeq(id('lease')))
+      journal.close()
+    }
+    expect(numbers).toEqual([...new Set(numbers)].sort((left, right) => left - right))
+  })
 })
 
 describe("the client's journal", () => {
