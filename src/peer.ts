@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Car, CarOptions, CarStatus } from './car/car.ts'
 import { type CarStay, createCar } from './car/create-car.ts'
 import { loadModels } from './car/load-models.ts'
-import type { Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
+import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
 import { type Client, createClient } from './client/create-client.ts'
 import { discoverShard } from './client/discover-shard.ts'
 import { createModelFinder, isModelCid } from './client/find-model.ts'
@@ -38,6 +38,8 @@ export interface PeerOptions {
   readonly mdns?: boolean
   /** `server`: answers DHT queries (publicly dialable peers, test nets). @default 'server' when it listens on loopback only, else 'client' */
   readonly dht?: 'server' | 'client'
+  /** A lease without work is given back to its car after this, ms. @default 10000 */
+  readonly leaseIdleMs?: number
   /** Offers inference; a peer without is a client. */
   readonly car?: CarOptions
 }
@@ -49,7 +51,7 @@ export interface PeerStatus {
   readonly connections: number
   readonly links: number
   readonly car: ReturnType<Car['status']> | null
-  readonly client: { readonly submitted: number; readonly done: number; readonly failed: number; readonly moved: number; readonly droppedLate: number }
+  readonly client: ClientCounts
 }
 
 /** A member of the mesh; see the README for eight lines that use it. */
@@ -102,6 +104,8 @@ export async function createPeer(options: PeerOptions = {}): Promise<Peer> {
   }
   try {
     const folder = options.dataFolder ?? temporary ?? ''
+    // Before the store makes it as a parent of its own, open to others.
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
     const store = await openModelStore(options.modelFolder ?? join(folder, 'models'))
     const assembly = openAssembly(folder, options, store, cleanUp)
     return await assemble(assembly, undo)
@@ -203,6 +207,7 @@ async function startSession(init: SessionInit): Promise<Session> {
   client = createClient({
     mesh,
     account,
+    settings: options.leaseIdleMs === undefined ? {} : { leaseIdleMs: options.leaseIdleMs },
     clock: SYSTEM_CLOCK,
     randomBytes,
     journal: init.clientJournal,
@@ -331,7 +336,7 @@ async function assemble({ options, startSession }: Assembly, release: () => void
       connections: session?.mesh.connections().length ?? 0,
       links: session?.mesh.links().length ?? 0,
       car: car?.status() ?? null,
-      client: session?.client.counts() ?? { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
+      client: session?.client.counts() ?? { leases: 0, submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
     }),
     connections: () => session?.mesh.connections() ?? [],
     ping: async (peer, pingOptions) => here().mesh.ping(peer.startsWith('/') ? await here().mesh.connect(peer, pingOptions) : (peer as PeerId), pingOptions),

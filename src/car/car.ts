@@ -31,7 +31,13 @@ export type CarEvent =
   | { readonly type: 'offered'; readonly client: PeerId }
   | { readonly type: 'granted'; readonly client: PeerId; readonly slots: number }
   | { readonly type: 'refused'; readonly client: PeerId; readonly reason: string }
-  | { readonly type: 'done'; readonly client: PeerId; readonly ranUs: number }
+  | {
+      readonly type: 'done'
+      readonly client: PeerId
+      readonly ranUs: number /** To read and check the input, and to journal, sign and hand over the result. */
+      readonly readUs: number
+      readonly proveUs: number
+    }
   | { readonly type: 'failed'; readonly client: PeerId; readonly reason: string }
   | { readonly type: 'handed-back'; readonly client: PeerId }
   | { readonly type: 'worker-restarted'; readonly model: ModelCid; readonly reason: string }

@@ -65,6 +65,7 @@ interface Admission {
   readonly head: TaskHead
   readonly value: Value
   readonly admittedMs: number
+  readonly readUs: number
   readonly stop: AbortController
   startedMs: number
   result: RunResult | undefined
@@ -239,12 +240,14 @@ export function createCar(init: CarInit): CarStay {
         : refuse('ERR_LEAVING', 'the vehicle departs; another car will do it', true)
     }
     const stop = new AbortController()
-    const admittedMs = clock.monotonicMs()
+    const arrivedMs = clock.monotonicMs()
     reading.set(key, stop)
     try {
       const value = await readTask(head, body, AbortSignal.any([stop.signal, ended.signal]))
       if (stop.signal.aborted) return
-      admissions.set(key, { link, head, value, admittedMs, stop, startedMs: admittedMs, result: undefined })
+      const admittedMs = clock.monotonicMs()
+      const readUs = Math.round((admittedMs - arrivedMs) * 1000)
+      admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, result: undefined })
       step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs })
       if (!work.tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
     } catch (error) {
@@ -282,6 +285,7 @@ export function createCar(init: CarInit): CarStay {
     const account = desk.accountFor(link)
     if (account === undefined) return
     try {
+      const provingMs = clock.monotonicMs()
       const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
       await sendResult(
         link,
@@ -301,7 +305,13 @@ export function createCar(init: CarInit): CarStay {
         ended.signal
       )
       counts.done++
-      onEvent({ type: 'done', client: link.remote, ranUs: result.ranUs })
+      onEvent({
+        type: 'done',
+        client: link.remote,
+        ranUs: result.ranUs,
+        readUs: admission.readUs,
+        proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000)
+      })
     } catch (error) {
       if (link.closed || ended.signal.aborted) return
       const [code, message] = blameOf(error)

@@ -30,8 +30,8 @@ export interface TaskResult {
   readonly receipt: Uint8Array
   /** Until its block is checked (trust.md). */
   readonly provisional: boolean
-  /** Milliseconds from submission, and what the car declares of it. */
-  readonly times: { readonly totalMs: number; readonly queuedUs: number; readonly ranUs: number }
+  /** `totalMs` from submission, of it `sendUs` to journal, hash and hand over the input of this attempt and `checkUs` to check the result; the others as the car declares them. */
+  readonly times: { readonly totalMs: number; readonly sendUs: number; readonly queuedUs: number; readonly ranUs: number; readonly checkUs: number }
 }
 
 /** One task of a job; `key` is the caller's own name for it, unique in the job. */
@@ -64,3 +64,15 @@ export type ClientEvent =
   | { readonly type: 'assigned'; readonly key: string; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }
   | { readonly type: 'moved'; readonly key: string; readonly task: TaskId; readonly from: PeerId; readonly reason: string }
   | { readonly type: 'dropped-late'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }
+
+/** What a client did since it started, and the leases that it holds now. */
+export interface ClientCounts {
+  readonly leases: number
+  readonly submitted: number
+  readonly done: number
+  readonly failed: number
+  /** Attempts that ended without a result and went to another car. */
+  readonly moved: number
+  /** Results of attempts that no longer counted. */
+  readonly droppedLate: number
+}

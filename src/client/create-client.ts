@@ -3,7 +3,8 @@ import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
 import { type LeaseId, type TaskId, toHex } from '../protocol/ids.ts'
 import type { Clock, Signer } from '../protocol/signer.ts'
-import type { Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client.ts'
+import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client.ts'
+import type { ClientSettings } from './client-state.ts'
 import { createMemory, readOffer } from './contacts.ts'
 import type { AskedModel } from './find-model.ts'
 import { createModelClient, type ModelClient, type TaskSubmission } from './model-client.ts'
@@ -14,6 +15,7 @@ export interface ClientInit {
   readonly mesh: Mesh
   /** Signs awards; its key is told to cars on their stream only. */
   readonly account: Signer
+  readonly settings?: Partial<ClientSettings>
   readonly clock: Clock
   readonly randomBytes: (length: number) => Uint8Array
   readonly journal: ClientJournal
@@ -26,7 +28,7 @@ export interface Client {
   run: (model: string, inputs: TaskInputs, options?: RunOptions) => Promise<TaskResult>
   submit: (job: Job) => AsyncIterable<JobOutcome>
   readonly handlers: LinkHandlers
-  counts: () => ReturnType<ModelClient['counts']>
+  counts: () => ClientCounts
   stop: () => void
 }
 
@@ -134,13 +136,14 @@ export function createClient(init: ClientInit): Client {
         .map(pool => pool.counts())
         .reduce(
           (sum, counts) => ({
+            leases: sum.leases + counts.leases,
             submitted: sum.submitted + counts.submitted,
             done: sum.done + counts.done,
             failed: sum.failed + counts.failed,
             moved: sum.moved + counts.moved,
             droppedLate: sum.droppedLate + counts.droppedLate
           }),
-          { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
+          { leases: 0, submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
         ),
     stop: () => {
       stopped = true

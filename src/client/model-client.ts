@@ -10,8 +10,8 @@ import { cidToBytes, fromHex, type LeaseId, type PeerId, peerIdToBytes, type Tas
 import type { Clock, Signer } from '../protocol/signer.ts'
 import type { Value } from '../protocol/tensor.ts'
 import type { ResultHead } from '../protocol/transfer.ts'
-import type { ClientEvent, TaskResult } from './client.ts'
-import { type ClientEffect, type ClientState, type ClientStepEvent, initialClientState } from './client-state.ts'
+import type { ClientCounts, ClientEvent, TaskResult } from './client.ts'
+import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './client-state.ts'
 import { clientStep } from './client-step.ts'
 import { type createMemory, type HeardOffer, writeAward } from './contacts.ts'
 import { discoverShard } from './discover-shard.ts'
@@ -22,6 +22,7 @@ export interface ModelClientInit {
   readonly mesh: Mesh
   readonly model: AskedModel
   readonly account: Signer
+  readonly settings?: Partial<ClientSettings>
   readonly clock: Clock
   readonly randomBytes: (length: number) => Uint8Array
   readonly journal: ClientJournal
@@ -40,6 +41,7 @@ interface Submission {
   readonly resolve: (result: TaskResult) => void
   readonly reject: (error: MotorpoolError) => void
   attempt: Attempt | undefined
+  sendUs: number
   result: TaskResult | undefined
 }
 
@@ -80,7 +82,7 @@ export interface ModelClient {
   lost: (car: PeerId, reason: string) => void
   /** Cars that this client waits for. */
   cars: () => readonly PeerId[]
-  counts: () => { readonly submitted: number; readonly done: number; readonly failed: number; readonly moved: number; readonly droppedLate: number }
+  counts: () => ClientCounts
   stop: () => void
 }
 
@@ -101,7 +103,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   const awards = new Map<PeerId, AwardedLease>()
   const counts = { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
   const stopped = new AbortController()
-  let state: ClientState = initialClientState({ ceiling: init.ceiling, unit: init.unit, trouble: `${UNKNOWN} ${nameOf(model)}` })
+  let state: ClientState = initialClientState({ ceiling: init.ceiling, unit: init.unit, settings: init.settings, trouble: `${UNKNOWN} ${nameOf(model)}` })
   let timer: NodeJS.Timeout | undefined
   const nowSeconds = (): number => Math.floor(clock.unixMs() / 1000)
 
@@ -240,6 +242,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     const submission = submissions.get(task)
     const held = awards.get(car)
     if (submission === undefined || held === undefined) return
+    const startedMs = clock.monotonicMs()
     try {
       journal.recordAttempt(fromHex(task), attempt, held.heard.contact.account)
     } catch (cause) {
@@ -250,9 +253,14 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     }
     submission.attempt = { task, attempt, lease, car, salt: init.randomBytes(32), digest: submission.digest }
     submission.onEvent?.({ type: 'assigned', key: submission.key, task, attempt, car })
-    sendAttempt(held.heard.contact.link, submission.attempt, submission.value, effect.deadlineMs - clock.monotonicMs(), stopped.signal).catch(error => {
-      if (!stopped.signal.aborted) step({ type: 'car-lost', car, reason: error instanceof Error ? error.message : String(error) })
-    })
+    sendAttempt(held.heard.contact.link, submission.attempt, submission.value, effect.deadlineMs - clock.monotonicMs(), stopped.signal).then(
+      () => {
+        submission.sendUs = Math.round((clock.monotonicMs() - startedMs) * 1000)
+      },
+      error => {
+        if (!stopped.signal.aborted) step({ type: 'car-lost', car, reason: messageOf(error) })
+      }
+    )
   }
 
   function closeLease(effect: Extract<ClientEffect, { type: 'lease-closed' }>): void {
@@ -314,8 +322,15 @@ export function createModelClient(init: ModelClientInit): ModelClient {
       body.discard()
       return step({ type: 'result', car, task, attempt: head.attempt })
     }
+    let parts: readonly Uint8Array[]
     try {
-      const parts = await body.all({ signal: stopped.signal })
+      parts = await body.all({ signal: stopped.signal })
+    } catch (error) {
+      if (!stopped.signal.aborted) step({ type: 'car-lost', car, reason: messageOf(error) })
+      return
+    }
+    const arrivedMs = clock.monotonicMs()
+    try {
       const taken = takeResult(head, parts, {
         attempt: current,
         carAccount: fromHex(held.heard.contact.account),
@@ -330,14 +345,17 @@ export function createModelClient(init: ModelClientInit): ModelClient {
         car,
         carAccount: held.heard.contact.account,
         provisional: true,
-        times: { totalMs: clock.monotonicMs() - submission.submittedMs, ...taken.times }
+        times: {
+          totalMs: clock.monotonicMs() - submission.submittedMs,
+          sendUs: submission.sendUs,
+          checkUs: Math.round((clock.monotonicMs() - arrivedMs) * 1000),
+          ...taken.times
+        }
       }
       step({ type: 'result', car, task, attempt: head.attempt })
     } catch (error) {
-      if (stopped.signal.aborted || link.closed) return
-      if (isMotorpoolError(error, 'ERR_LINK_CLOSED') || isMotorpoolError(error, 'ERR_ABORTED')) return step({ type: 'car-lost', car, reason: error.message })
       memory.block(held.heard.contact.account)
-      step({ type: 'bad-result', car, task, attempt: head.attempt, reason: error instanceof Error ? error.message : String(error) })
+      step({ type: 'bad-result', car, task, attempt: head.attempt, reason: messageOf(error) })
     }
   }
 
@@ -371,6 +389,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
           resolve: end(resolve),
           reject: end(reject),
           attempt: undefined,
+          sendUs: 0,
           result: undefined
         })
         if (signal?.aborted === true) return onAbort()
@@ -407,7 +426,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
       if (awards.has(car)) step({ type: 'car-lost', car, reason })
     },
     cars: () => [...awards.keys()],
-    counts: () => ({ ...counts }),
+    counts: () => ({ leases: state.leases.size, ...counts }),
     stop: () => {
       clearTimeout(timer)
       stopped.abort()
@@ -417,6 +436,10 @@ export function createModelClient(init: ModelClientInit): ModelClient {
         fail(task, new MotorpoolError('ERR_STOPPED', 'this peer stopped before the task ended; submit it again from a running peer'))
     }
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** Says something to a car that may be gone; a lost link is noticed elsewhere. */

@@ -1,0 +1,89 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openModelStore } from '../src/models/model-store.ts'
+import { signerFromSeed } from '../src/protocol/signer.ts'
+import type { CarProcessInit, CarReport } from './processes/car.ts'
+
+interface FleetCar {
+  readonly addresses: readonly string[]
+  readonly peerId: string
+  readonly child: ChildProcess
+}
+
+/** Real car processes on loopback that hold given models. */
+export interface CarFleet {
+  readonly modelFolder: string
+  readonly cars: readonly FleetCar[]
+  report: () => Promise<readonly CarReport[]>
+  stop: () => Promise<void>
+}
+
+/** Cars started at once: each start is a second of CPU, so a small machine takes a few at a time. */
+const STARTED_AT_ONCE = 2
+
+/** Publishes ONNX models and starts cars that run them, each joining through the first two. */
+export async function startCarFleet(
+  count: number,
+  models: Readonly<Record<string, Uint8Array>>,
+  options: Pick<CarProcessInit, 'slots'> = {}
+): Promise<CarFleet> {
+  const folder = mkdtempSync(join(tmpdir(), 'motorpool-bench-'))
+  const publisher = signerFromSeed(createHash('sha256').update('motorpool bench').digest())
+  const modelFolder = join(folder, 'models')
+  const store = await openModelStore(modelFolder)
+  for (const [name, onnx] of Object.entries(models)) {
+    writeFileSync(join(folder, `${name}.onnx`), onnx)
+    await store.add(join(folder, `${name}.onnx`), { name, publisher })
+  }
+  const cars: FleetCar[] = []
+  const start = async (): Promise<void> => {
+    const init: CarProcessInit = {
+      ...options,
+      modelFolder,
+      publisher: Buffer.from(publisher.publicKey).toString('hex'),
+      join: cars.slice(0, 2).flatMap(car => car.addresses.slice(0, 1))
+    }
+    const child = fork(new URL('./processes/car.ts', import.meta.url), [JSON.stringify(init)])
+    const [ready] = (await Promise.race([
+      once(child, 'message'),
+      once(child, 'exit').then(([code]) => Promise.reject(new Error(`a car ended with ${code} before it was ready`)))
+    ])) as [Omit<FleetCar, 'child'>]
+    cars.push({ ...ready, child })
+  }
+  const stop = async (): Promise<void> => {
+    await Promise.all(
+      cars.map(async ({ child }) => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        const exited = once(child, 'exit')
+        child.disconnect()
+        await exited
+      })
+    )
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await start()
+    if (count > 1) await start()
+    while (cars.length < count) await Promise.all(Array.from({ length: Math.min(STARTED_AT_ONCE, count - cars.length) }, start))
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return {
+    modelFolder,
+    cars,
+    report: () =>
+      Promise.all(
+        cars.map(async ({ child }) => {
+          const answer = once(child, 'message')
+          child.send('report')
+          return ((await answer) as [CarReport])[0]
+        })
+      ),
+    stop
+  }
+}
