@@ -1,5 +1,6 @@
 import sharp, { type Metadata } from 'sharp'
 import { MotorpoolError } from '../../protocol/errors.ts'
+import { toHex } from '../../protocol/ids.ts'
 
 /** A picture as rows of RGB bytes. */
 export interface Image {
@@ -9,7 +10,8 @@ export interface Image {
   readonly rgb: Uint8Array
 }
 
-const FORMATS: readonly (string | undefined)[] = ['png', 'jpeg', 'webp']
+/** How PNG, JPEG and WebP files begin, in hex; no other decoder gets to see what a stranger sends. */
+const BEGINNINGS = [/^89504e470d0a1a0a/, /^ffd8ff/, /^52494646.{8}57454250/]
 /** A few kilobytes of PNG can unfold to gigapixels; the largest phone photos have 50 megapixels. */
 const MOST_PIXELS = 64_000_000
 
@@ -23,9 +25,10 @@ sharp.cache(false)
  */
 export async function decodeImage(file: Uint8Array): Promise<Image> {
   if (file.length === 0) throw badImage('the image is empty; send the bytes of a PNG, JPEG or WebP file')
-  const metadata = await readMetadata(file)
-  if (!FORMATS.includes(metadata.format)) throw badImage(`the image is of format ${metadata.format}; send PNG, JPEG or WebP`)
-  const pixels = (metadata.width ?? 0) * (metadata.height ?? 0)
+  const beginning = toHex(file.subarray(0, 12))
+  if (!BEGINNINGS.some(pattern => pattern.test(beginning))) throw badImage('the input is no PNG, JPEG or WebP file; send the bytes of one')
+  const { width = 0, height = 0 } = await readMetadata(file)
+  const pixels = width * height
   if (pixels > MOST_PIXELS) throw badImage(`the image has ${Math.round(pixels / 1e6)} megapixels, at most ${MOST_PIXELS / 1e6} are read; scale it down`)
   try {
     const { data, info } = await sharp(file, { failOn: 'truncated', limitInputPixels: MOST_PIXELS })
@@ -45,7 +48,7 @@ async function readMetadata(file: Uint8Array): Promise<Metadata> {
   try {
     return await sharp(file, { limitInputPixels: false }).metadata()
   } catch (cause) {
-    throw badImage('the input is not an image; send the bytes of a PNG, JPEG or WebP file', cause)
+    throw badImage('the image cannot be read, it is damaged or cut off; send the whole file', cause)
   }
 }
 

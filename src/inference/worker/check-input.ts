@@ -6,7 +6,8 @@ type Expected = ModelSignature['inputs'][number]
 
 /**
  * Throws `ERR_INVALID_INPUT` unless a value has exactly the inputs of a signature, each with its type, rank and fixed
- * dimensions, and data that fits. An input declared without dimensions is a scalar or of open rank; ONNX Runtime knows which.
+ * dimensions, and data that fits. An input declared without dimensions takes
+ * any shape: ONNX Runtime tells scalars and open ranks alike, and accepts both.
  */
 export function checkInput(value: Value, kind: string, signature: ModelSignature): void {
   if (value.kind !== kind) throw refused(`an input of kind ${value.kind} for a model of kind ${kind}; send kind ${kind}`)

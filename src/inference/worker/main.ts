@@ -28,7 +28,17 @@ async function load(): Promise<LoadedTask> {
   // All code is in before the limit is set, so that the limit counts what the model takes.
   const loadTask = model.task === 'ocr' ? (await import('../ocr/ocr-task.ts')).loadOcrTask : (await import('./tensors-task.ts')).loadTensorsTask
   if (!limitMemory(memoryLimitBytes)) report({ type: 'unconfined' })
+  stepBack()
   return await loadTask(model, threads)
+}
+
+/** From here on the peer's heartbeats come first; before, code is loaded, which should not take long on a busy machine. */
+function stepBack(): void {
+  try {
+    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // A system that forbids it runs the worker at the peer's own priority.
+  }
 }
 
 function report(message: WorkerReport): void {
@@ -96,11 +106,6 @@ function failure(id: number, error: MotorpoolError): WorkerReply {
 // An interrupt from the terminal reaches the whole process group; the peer decides when its workers end.
 process.on('SIGINT', () => {})
 dieWithParent()
-try {
-  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
-} catch {
-  // A system that forbids it runs the worker at the peer's own priority.
-}
 try {
   const task = await load()
   serve(task)
