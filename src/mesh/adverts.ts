@@ -11,6 +11,8 @@ import { limitedSignal, withSignal } from './with-signal.ts'
 
 export type Adverts = Pick<Mesh, 'provide' | 'unprovide' | 'findProviders' | 'putCapacity' | 'getCapacity'> & { readonly stop: () => Promise<void> }
 
+/** How long a caller waits for what goes on in the background anyway. */
+const FOREGROUND_MS = 5000
 /** Records that agree on who serves them; more answers rarely bring a newer one. */
 const ENOUGH_RECORDS = 3
 const RETRY_MS = [250, 500, 1000, 2000, 5000, 10_000, 30_000]
@@ -22,8 +24,8 @@ export function openAdverts(host: Host, limits: MeshLimits, stopped: AbortSignal
   const work = new Set<Promise<void>>()
 
   /**
-   * Does it again until the DHT has taken it. Resolves at the first success; at once, going on in the background, while
-   * this peer is connected to nobody; and with the caller's signal.
+   * Does it again until the DHT has taken it. Resolves then, or earlier and goes on in the background: at once while this
+   * peer is connected to nobody, after a few seconds when nobody answers.
    */
   const persist = async (name: string, step: (signal: AbortSignal) => Promise<number>, options: SignalOption = {}) => {
     throwIfAborted(options.signal)
@@ -37,7 +39,10 @@ export function openAdverts(host: Host, limits: MeshLimits, stopped: AbortSignal
     })
     work.add(done)
     if (host.getConnections().length === 0) return
-    await withSignal(done, options.signal)
+    const patience = new AbortController()
+    await Promise.race([withSignal(done, options.signal), sleep(FOREGROUND_MS, undefined, { signal: patience.signal }).catch(() => {})]).finally(() =>
+      patience.abort()
+    )
   }
   const count = async (events: AsyncIterable<{ readonly name: string }>) => {
     let answers = 0

@@ -45,7 +45,13 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
   const reachable = (topic: string) => known(topic).filter(isReachable)
 
   const onMessage = ({ detail }: { readonly detail: { readonly topic: string; readonly data: Uint8Array } }) => {
-    for (const listener of listeners.get(detail.topic) ?? []) listener(detail.data)
+    for (const listener of listeners.get(detail.topic) ?? []) {
+      try {
+        listener(detail.data)
+      } catch {
+        // A message from anybody must not end the peer.
+      }
+    }
   }
   gossip.addEventListener('message', onMessage)
   stopped.addEventListener('abort', () => gossip.removeEventListener('message', onMessage), { once: true })

@@ -103,6 +103,17 @@ test('another message first, and silence, are no hello', async () => {
   expect(pair.b.received.messages).toEqual([])
 })
 
+test('a second control stream takes the place of a first that its opener has lost', async () => {
+  await linked()
+  const lost = pair.b.links().find(link => link.hello.agent === 'stranger')
+  const again = await open(CONTROL)
+  again.send(frame(hello))
+  await until(() => lost?.closed === true && pair.b.links().length === 2, 'the new link is there')
+  again.send(frame(encodeCbor({ type: 'release', lease: new Uint8Array(32) })))
+  await until(() => pair.b.received.messages.length === 1, 'it carries messages')
+  expect(pair.b.received.messages[0]?.link).not.toBe(lost)
+})
+
 test('a bulk stream before hello is refused', async () => {
   const bulk = await open(BULK)
   await ended(bulk)

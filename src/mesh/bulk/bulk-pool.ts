@@ -92,8 +92,7 @@ export function createBulkPool(open: () => Promise<void>): BulkPool {
       const { signal } = outgoing
       const onAbort = () => {
         const at = queue.indexOf(outgoing)
-        if (at < 0) return
-        queue.splice(at, 1)
+        if (at >= 0) queue.splice(at, 1)
         outgoing.done.reject(abortError(signal ?? AbortSignal.abort()))
       }
       signal?.addEventListener('abort', onAbort, { once: true })

@@ -45,10 +45,10 @@ export function dialableBytes(addresses: readonly Multiaddr[]): Uint8Array[] {
 function reach(address: Multiaddr): number {
   const text = address.toString()
   if (/^\/ip4\/127\.|^\/ip6\/::1\//.test(text)) return 2
-  return isPrivate(text) ? 1 : 0
+  return isPublic(text) ? 0 : 1
 }
 
-/** Loopback, link-local and private networks (RFC 1918, RFC 4193). */
-export function isPrivate(address: string): boolean {
-  return /^\/ip4\/(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))\.|^\/ip6\/(::1\/|f[cd]|fe80)|^\/unix\//.test(address)
+/** Neither loopback, link-local, a private network (RFC 1918, RFC 4193) nor a wildcard, which says nothing. */
+export function isPublic(address: string): boolean {
+  return !/^\/ip4\/(0\.0\.0\.0\/|(127|10|192\.168|169\.254|172\.(1[6-9]|2\d|3[01]))\.)|^\/ip6\/(::1?\/|f[cd]|fe80)|^\/unix\//.test(address)
 }

@@ -9,7 +9,7 @@ import { createLibp2p, type Libp2p } from 'libp2p'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { capacitySelectors, capacityValidators } from '../capacity-record.ts'
 import type { MeshLimits } from '../mesh-limits.ts'
-import { isPrivate } from './addresses.ts'
+import { isPublic } from './addresses.ts'
 import type { ConnectionStack } from './connection-stack.ts'
 
 export type Host = Libp2p<{ ping: Ping; dht: KadDHT; gossip: GossipSub; identify: unknown; identifyPush: unknown }>
@@ -61,8 +61,8 @@ export async function createHost(init: HostInit): Promise<Host> {
         querySelfInterval: HALF_HOUR_MS,
         initialQuerySelfInterval: 50,
         reprovide: { validity: limits.providerValidityMs, threshold: limits.providerRenewalMs, interval: limits.providerCheckMs },
-        // A private net's DHT must not drop private addresses.
-        peerInfoMapper: [...init.listen, ...init.join].every(isPrivate) ? passthroughMapper : removePrivateAddressesMapper,
+        // In a mesh on a private net the DHT must not drop private addresses.
+        peerInfoMapper: [...init.listen, ...init.join].some(isPublic) ? removePrivateAddressesMapper : passthroughMapper,
         validators: capacityValidators,
         selectors: capacitySelectors
       }),

@@ -156,9 +156,10 @@ export async function openLinks(init: LinksInit): Promise<Links> {
       stream = await connection.newStream([CONTROL_PROTOCOL], { signal, runOnLimitedConnection: true })
     } catch (error) {
       attempt.asked = false
+      const silent = !(error instanceof Error && error.name === 'UnsupportedProtocolError')
+      if (!silent || fresh || init.signal.aborted) throw error
       // A connection that answers nobody is half-open; a new one may work.
-      if (connection.status === 'open') connection.abort(linkClosed('a connection did not answer', error))
-      if (fresh || init.signal.aborted) throw error
+      connection.abort(linkClosed('a connection did not answer', error))
       return openControl(attempt, addresses, true)
     }
     attempt.stream = stream

@@ -73,7 +73,11 @@ export function createOpenLink(init: OpenLinkInit): OpenLink {
     pool.fail(error ?? linkClosed('the link was closed'))
     init.onClose(link, error)
     ended.resolve()
-    handlers.onClose(link, error)
+    try {
+      handlers.onClose(link, error)
+    } catch {
+      // The link is closed already, and nobody else is there to be told.
+    }
   }
   /** Ends it at once. */
   const end = (error: MotorpoolError | undefined) => {
