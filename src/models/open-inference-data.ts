@@ -39,7 +39,11 @@ function flatten(name: string, dims: readonly number[], data: JsonElement): Json
   const flat: JsonElement[] = []
   if (list.some(Array.isArray)) nested(name, dims, list, 0, flat)
   else for (const element of list) flat.push(element)
-  if (flat.length !== count) throw new MotorpoolError('ERR_INVALID_INPUT', `tensor ${name} has ${flat.length} elements where shape [${dims.join(', ')}] needs ${count}; give data that fits the shape`)
+  if (flat.length !== count)
+    throw new MotorpoolError(
+      'ERR_INVALID_INPUT',
+      `tensor ${name} has ${flat.length} elements where shape [${dims.join(', ')}] needs ${count}; give data that fits the shape`
+    )
   return flat
 }
 
@@ -50,7 +54,10 @@ function nested(name: string, dims: readonly number[], data: JsonElement, depth:
   }
   if (!Array.isArray(data) || data.length !== dims[depth]) {
     const found = Array.isArray(data) ? `${data.length} entries` : 'a single value'
-    throw new MotorpoolError('ERR_INVALID_INPUT', `tensor ${name} has ${found} at depth ${depth} where shape [${dims.join(', ')}] needs ${dims[depth]}; nest data as the shape says, or give it flat`)
+    throw new MotorpoolError(
+      'ERR_INVALID_INPUT',
+      `tensor ${name} has ${found} at depth ${depth} where shape [${dims.join(', ')}] needs ${dims[depth]}; nest data as the shape says, or give it flat`
+    )
   }
   for (const part of data as readonly JsonElement[]) nested(name, dims, part, depth + 1, flat)
 }

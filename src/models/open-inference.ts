@@ -31,8 +31,19 @@ const tensorSchema = z.object({
   parameters: parametersSchema.optional()
 })
 const tensorsSchema = z.array(tensorSchema).max(LIMITS.tensors)
-const requestSchema = z.object({ id: z.string().optional(), parameters: parametersSchema.optional(), inputs: tensorsSchema, outputs: z.array(z.object({ name: z.string(), parameters: parametersSchema.optional() })).optional() })
-const responseSchema = z.object({ model_name: z.string().optional(), model_version: z.string().optional(), id: z.string().optional(), parameters: parametersSchema.optional(), outputs: tensorsSchema })
+const requestSchema = z.object({
+  id: z.string().optional(),
+  parameters: parametersSchema.optional(),
+  inputs: tensorsSchema,
+  outputs: z.array(z.object({ name: z.string(), parameters: parametersSchema.optional() })).optional()
+})
+const responseSchema = z.object({
+  model_name: z.string().optional(),
+  model_version: z.string().optional(),
+  id: z.string().optional(),
+  parameters: parametersSchema.optional(),
+  outputs: tensorsSchema
+})
 
 /** An inference request, its tensors in canonical bytes. */
 export interface InferenceRequest {
@@ -83,7 +94,8 @@ export function inferenceResponse(outputs: Readonly<Record<string, Tensor>>, des
     ...(description.parameters === undefined ? {} : { parameters: description.parameters }),
     outputs: names.map(name => {
       const tensor = Object.hasOwn(outputs, name) ? outputs[name] : undefined
-      if (tensor === undefined) throw new MotorpoolError('ERR_INVALID_INPUT', `the model has no output ${name}; ask for one of ${Object.keys(outputs).join(', ')}`)
+      if (tensor === undefined)
+        throw new MotorpoolError('ERR_INVALID_INPUT', `the model has no output ${name}; ask for one of ${Object.keys(outputs).join(', ')}`)
       return { name, shape: tensor.dims, datatype: datatypeOf(name, tensor.type), data: decodeElements(tensor) }
     })
   }
@@ -95,7 +107,11 @@ export function parseExactJson(text: string): unknown {
     // A reviver costs several times the parse itself, and only a number this long can lose digits.
     return /\d{16}/.test(text) ? JSON.parse(text, exactInteger) : JSON.parse(text)
   } catch (cause) {
-    throw new MotorpoolError('ERR_INVALID_INPUT', `the input is not JSON (${cause instanceof Error ? cause.message : 'unreadable'}); give {"inputs":[{"name","shape","datatype","data"}]}`, { cause })
+    throw new MotorpoolError(
+      'ERR_INVALID_INPUT',
+      `the input is not JSON (${cause instanceof Error ? cause.message : 'unreadable'}); give {"inputs":[{"name","shape","datatype","data"}]}`,
+      { cause }
+    )
   }
 }
 
@@ -109,7 +125,10 @@ function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
-  throw new MotorpoolError('ERR_INVALID_INPUT', `the ${what} is wrong at ${issue?.path.join('.') || 'its top'} (${issue?.message ?? 'unknown'}); give it as the Open Inference Protocol says`)
+  throw new MotorpoolError(
+    'ERR_INVALID_INPUT',
+    `the ${what} is wrong at ${issue?.path.join('.') || 'its top'} (${issue?.message ?? 'unknown'}); give it as the Open Inference Protocol says`
+  )
 }
 
 function namedTensors(list: z.infer<typeof tensorsSchema>): Record<string, Tensor> {
@@ -126,5 +145,8 @@ function namedTensors(list: z.infer<typeof tensorsSchema>): Record<string, Tenso
 
 function datatypeOf(name: string, type: TensorType): Datatype {
   for (const [datatype, known] of Object.entries(DATATYPES)) if (known === type) return datatype as Datatype
-  throw new MotorpoolError('ERR_INVALID_INPUT', `output ${name} is ${type}, for which the Open Inference Protocol has no name; read it through the library instead`)
+  throw new MotorpoolError(
+    'ERR_INVALID_INPUT',
+    `output ${name} is ${type}, for which the Open Inference Protocol has no name; read it through the library instead`
+  )
 }

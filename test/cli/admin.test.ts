@@ -20,7 +20,7 @@ const status: AdminStatus = {
   connections: 0,
   links: 0,
   car: null,
-  client: { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 },
+  client: { leases: 0, submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 },
   account: 'aa',
   pid: 1,
   dataFolder: '/'

@@ -35,5 +35,7 @@ test('all half-precision numbers are what they were after a float and back', () 
 })
 
 test('a float goes to the nearest half, ties to even', () => {
-  expect([1 + 2 ** -11, 1 + 3 * 2 ** -11, 65519, 65520, 2 ** -25, 2 ** -24 * 1.5, Number.NaN].map(halfOfFloat)).toEqual([0x3c00, 0x3c02, 0x7bff, 0x7c00, 0, 2, 0x7e00])
+  expect([1 + 2 ** -11, 1 + 3 * 2 ** -11, 65519, 65520, 2 ** -25, 2 ** -24 * 1.5, Number.NaN].map(halfOfFloat)).toEqual([
+    0x3c00, 0x3c02, 0x7bff, 0x7c00, 0, 2, 0x7e00
+  ])
 })

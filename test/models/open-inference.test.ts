@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { inferenceResponse, readInferenceRequest, readInferenceResponse } from '../../src/models/open-inference.ts'
 import { isMotorpoolError } from '../../src/protocol/errors.ts'
 
-const request = (datatype: string, shape: readonly number[], data: string) => `{"inputs":[{"name":"x","shape":${JSON.stringify(shape)},"datatype":"${datatype}","data":${data}}]}`
+const request = (datatype: string, shape: readonly number[], data: string) =>
+  `{"inputs":[{"name":"x","shape":${JSON.stringify(shape)},"datatype":"${datatype}","data":${data}}]}`
 const roundTrip = (datatype: string, shape: readonly number[], data: string) =>
   JSON.stringify(inferenceResponse(readInferenceRequest(request(datatype, shape, data)).tensors, { model: 'm', version: '1', id: 'i' }))
 
