@@ -96,6 +96,8 @@ describe('add', () => {
 
   it.each<[string, Readonly<Record<string, Uint8Array | string>>, string, object, string, RegExp]>([
     ['a path where nothing is', {}, 'nothing', {}, 'ERR_INVALID_OPTION', /nothing is at/],
+    ['a path that no system takes', {}, 'x'.repeat(5000), {}, 'ERR_INVALID_OPTION', /can't be read: ENAMETOOLONG/],
+    ['a path with a NUL', {}, 'x\0y', {}, 'ERR_INVALID_OPTION', /can't be read/],
     ['an empty file', { 'a.onnx': '' }, 'a.onnx', {}, 'ERR_NOT_ONNX', /a\.onnx: the file is empty/],
     ['an image', { 'page.png': Buffer.from('\x89PNG\r\n', 'latin1') }, 'page.png', {}, 'ERR_NOT_ONNX', /page\.png\.onnx: the file is a PNG image/],
     ['half of a model', { 'a.onnx': addModel().subarray(0, 60) }, 'a.onnx', {}, 'ERR_NOT_ONNX', /a\.onnx: not an ONNX model, or cut off/],

@@ -23,7 +23,7 @@ export function checkCalls(model: ModelFacts): void {
       else checkOperator(call)
     }
     active.delete(body)
-    if (nodes > MODEL_LIMITS.expandedNodes) throw badModel(`unfolds to more than ${MODEL_LIMITS.expandedNodes} nodes`, 'simplify it')
+    if (nodes - body.nodes > MODEL_LIMITS.unfoldedNodes) throw badModel(`unfolds its functions to more than ${MODEL_LIMITS.unfoldedNodes} nodes`, 'simplify it')
     unfolded.set(body, nodes)
     return nodes
   }

@@ -8,8 +8,8 @@ export const MODEL_LIMITS = {
   fileBytes: 2 ** 31 - 1,
   /** The largest exported graphs have some ten thousand. */
   nodes: 2 ** 16,
-  /** Nodes once every function is put in place of its calls. */
-  expandedNodes: 2 ** 20,
+  /** Nodes that putting every function in place of its calls adds; this many already take ONNX Runtime most of a minute. */
+  unfoldedNodes: 2 ** 15,
   functions: 4096,
   /** Different ones, of the model and its functions. */
   operatorSets: 256,

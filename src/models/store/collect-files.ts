@@ -1,5 +1,5 @@
-import type { Dirent } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { constants, type Dirent } from 'node:fs'
+import { access, readdir, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import type { ModelTask } from '../model.ts'
@@ -31,6 +31,22 @@ export const OCR_FILES = { detection: 'det.onnx', recognition: 'rec.onnx', dicti
  * Throws `ERR_INVALID_OPTION` when nothing lies there, `ERR_BAD_MODEL` when it isn't one of these.
  */
 export async function collectFiles(path: string, task?: ModelTask): Promise<CollectedModel> {
+  try {
+    const model = await findModel(path, task)
+    for (const file of model.files) await access(file.source, constants.R_OK)
+    return model
+  } catch (error) {
+    if (error instanceof MotorpoolError) throw error
+    const reason = error instanceof Error ? error.message.replaceAll('\n', ' ') : String(error)
+    throw new MotorpoolError(
+      'ERR_INVALID_OPTION',
+      `${JSON.stringify(path.slice(0, 200))} can't be read: ${reason.slice(0, 200)}; give a readable file or folder`,
+      { cause: error }
+    )
+  }
+}
+
+async function findModel(path: string, task: ModelTask | undefined): Promise<CollectedModel> {
   const found = await ifExists(stat(path))
   if (found === undefined) throw new MotorpoolError('ERR_INVALID_OPTION', `nothing is at ${path}; give an .onnx file or a folder with one`)
   if (!found.isDirectory()) {

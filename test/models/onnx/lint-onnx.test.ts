@@ -198,9 +198,9 @@ describe('lintOnnx refuses', () => {
     ['functions that call themselves', withFunctions(own('f0', call('f0'))), /circle/],
     ['functions that call each other in a circle', withFunctions(own('f0', call('f1')), own('f1', call('f0'))), /circle/],
     [
-      'functions that unfold to a million nodes',
+      'functions that unfold to millions of nodes',
       withFunctions(...Array.from({ length: 25 }, (_, at) => own(`f${at}`, at < 24 ? call(`f${at + 1}`, 2) : [identity]))),
-      /unfolds to more than/
+      /unfolds its functions to more than/
     ],
     ['one function twice', withFunctions(own('f0', [identity]), own('f0', [identity])), /twice/],
     [

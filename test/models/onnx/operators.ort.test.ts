@@ -1,7 +1,10 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { NEWEST_IR, NEWEST_OPSETS } from '../../../src/models/onnx/lint-onnx.ts'
+import { bytesSource } from '../../../src/models/onnx/byte-source.ts'
+import { lintOnnx, NEWEST_IR, NEWEST_OPSETS } from '../../../src/models/onnx/lint-onnx.ts'
+import { MODEL_LIMITS } from '../../../src/models/onnx/lint-state.ts'
 import { knownOperators } from '../../../src/models/onnx/operators.ts'
-import { graphProto, node, tensorInfo } from '../../fixtures/models/onnx-writer.ts'
+import { crasherModel } from '../../fixtures/models/make.ts'
+import { graphAttribute, graphProto, modelProto, node, tensorInfo } from '../../fixtures/models/onnx-writer.ts'
 import { message, repeated } from '../../fixtures/models/protobuf.ts'
 
 // ORT reads this when it is loaded, and keeps telemetry on otherwise.
@@ -86,5 +89,31 @@ describe('the linter knows what the installed ONNX Runtime knows', () => {
   it('reads file versions up to the one that the linter takes', async () => {
     expect(await complaint(model('Identity', '', [['', 21]], NEWEST_IR))).toBe('')
     expect(await complaint(model('Identity', '', [['', 21]], NEWEST_IR + 1))).toMatch(/IR version/i)
+  })
+})
+
+describe('what the linter lets pass does not crash ONNX Runtime', () => {
+  /** If in If, `depth` graphs deep. */
+  function nestedModel(depth: number): Uint8Array {
+    let inner = node('Identity', ['x'], ['y1'])
+    for (let at = 2; at <= depth; at++) {
+      const branch = (nodes: Uint8Array[], output: string) => graphProto({ nodes, inputs: [], outputs: [tensorInfo(output, 'float32', [1])] })
+      const otherwise = branch([node('Identity', ['x'], [`z${at}`])], `z${at}`)
+      inner = node('If', ['c'], [`y${at}`], [graphAttribute('then_branch', branch([inner], `y${at - 1}`)), graphAttribute('else_branch', otherwise)])
+    }
+    return modelProto({
+      nodes: [inner],
+      inputs: [tensorInfo('x', 'float32', [1]), tensorInfo('c', 'bool', [])],
+      outputs: [tensorInfo(`y${depth}`, 'float32', [1])]
+    })
+  }
+
+  it.each<[string, (depth: number) => Uint8Array, number]>([
+    ['graphs in graphs', nestedModel, MODEL_LIMITS.graphDepth],
+    ['functions that call functions', crasherModel, MODEL_LIMITS.functionDepth]
+  ])('%s, as deep as it allows', async (_name, make, depth) => {
+    await lintOnnx(bytesSource(make(depth)))
+    expect(await complaint(make(depth))).toBe('')
+    await expect(lintOnnx(bytesSource(make(depth + 1)))).rejects.toMatchObject({ code: 'ERR_BAD_MODEL' })
   })
 })
