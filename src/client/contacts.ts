@@ -7,7 +7,6 @@ import {
   type AccountId,
   cidFromBytes,
   cidToBytes,
-  equalBytes,
   fromHex,
   type LeaseId,
   type ModelCid,
@@ -112,9 +111,4 @@ export function createMemory(): {
     },
     isBlocked: account => blocked.has(account)
   }
-}
-
-/** Whether bytes are the CID of a model. */
-export function isModel(bytes: Uint8Array, model: ModelCid): boolean {
-  return equalBytes(bytes, cidToBytes(model))
 }

@@ -4,12 +4,12 @@ import { MotorpoolError } from '../protocol/errors.ts'
 import { type LeaseId, type TaskId, toHex } from '../protocol/ids.ts'
 import type { Clock, Signer } from '../protocol/signer.ts'
 import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client.ts'
-import type { ClientSettings } from './client-state.ts'
 import { createMemory, readOffer } from './contacts.ts'
 import type { AskedModel } from './find-model.ts'
 import { createModelClient, type ModelClient, type TaskSubmission } from './model-client.ts'
 import { prepareInput } from './prepare-input.ts'
 import { runJob } from './run-job.ts'
+import type { ClientSettings } from './steps/client-state.ts'
 
 export interface ClientInit {
   readonly mesh: Mesh

@@ -5,7 +5,7 @@ import type { Link } from '../mesh/mesh.ts'
 import { saltedDigest, valueDigest } from '../protocol/digest.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
 import { cidToBytes, fromHex, type LeaseId, type ModelCid, type PeerId, type TaskId } from '../protocol/ids.ts'
-import type { Value } from '../protocol/tensor.ts'
+import type { Tensor, Value } from '../protocol/tensor.ts'
 import { type ResultHead, readTensors } from '../protocol/transfer.ts'
 import type { TaskResult } from './client.ts'
 
@@ -87,5 +87,16 @@ export function takeResult(
     binding: expected.binding,
     opening: { salt: attempt.salt }
   })
-  return { task: attempt.task, attempt: attempt.attempt, outputs, receipt, times: { queuedUs: verdict.leaf.times.queuedUs, ranUs: verdict.leaf.times.ranUs } }
+  return {
+    task: attempt.task,
+    attempt: attempt.attempt,
+    outputs: ownMemory(outputs),
+    receipt,
+    times: { queuedUs: verdict.leaf.times.queuedUs, ranUs: verdict.leaf.times.ranUs }
+  }
+}
+
+/** Tensors on memory of their own: aligned for any typed array, and free of the larger buffer that they came in. */
+function ownMemory(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, data: new Uint8Array(tensor.data) }]))
 }

@@ -11,12 +11,12 @@ import type { Clock, Signer } from '../protocol/signer.ts'
 import type { Value } from '../protocol/tensor.ts'
 import type { ResultHead } from '../protocol/transfer.ts'
 import type { ClientCounts, ClientEvent, TaskResult } from './client.ts'
-import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './client-state.ts'
-import { clientStep } from './client-step.ts'
 import { type createMemory, type HeardOffer, writeAward } from './contacts.ts'
 import { discoverShard } from './discover-shard.ts'
 import { type Attempt, sendAttempt, takeResult } from './exchange.ts'
 import type { AskedModel } from './find-model.ts'
+import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './steps/client-state.ts'
+import { clientStep } from './steps/client-step.ts'
 
 export interface ModelClientInit {
   readonly mesh: Mesh

@@ -1,9 +1,9 @@
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from '../../src/car/car-state.ts'
 import { initialCarWork } from '../../src/car/car-state.ts'
 import { carStep } from '../../src/car/car-step.ts'
-import type { ClientEffect, ClientState, ClientStepEvent } from '../../src/client/client-state.ts'
-import { initialClientState } from '../../src/client/client-state.ts'
-import { clientStep } from '../../src/client/client-step.ts'
+import type { ClientEffect, ClientState, ClientStepEvent } from '../../src/client/steps/client-state.ts'
+import { initialClientState } from '../../src/client/steps/client-state.ts'
+import { clientStep } from '../../src/client/steps/client-step.ts'
 import type { Offer } from '../../src/protocol/control.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../../src/protocol/ids.ts'
 

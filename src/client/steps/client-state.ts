@@ -1,6 +1,6 @@
-import type { RankableOffer } from '../placement/ranking.ts'
-import type { ErrorCode } from '../protocol/errors.ts'
-import type { LeaseId, PeerId, TaskId } from '../protocol/ids.ts'
+import type { RankableOffer } from '../../placement/ranking.ts'
+import type { ErrorCode } from '../../protocol/errors.ts'
+import type { LeaseId, PeerId, TaskId } from '../../protocol/ids.ts'
 
 /** Durations in ms; a property test or the simulator may set others. */
 export interface ClientSettings {

@@ -1,4 +1,4 @@
-import type { PeerId, TaskId } from '../protocol/ids.ts'
+import type { PeerId, TaskId } from '../../protocol/ids.ts'
 import { answerOffer, answerRefusal, continueAsking, startDiscovery, startListening, startRound } from './ask-cars.ts'
 import { assignTasks, expireTasks } from './assign-tasks.ts'
 import type { ClientEffect, ClientState, ClientStepEvent, HeldLease, LeaseEnd, OpenTask } from './client-state.ts'

@@ -1,6 +1,6 @@
-import { isUsable, type RankableOffer, rankOffers } from '../placement/ranking.ts'
-import { ALL_CARS, firstTheta, nextTheta, roundWaitMs } from '../placement/suppression.ts'
-import type { PeerId } from '../protocol/ids.ts'
+import { isUsable, type RankableOffer, rankOffers } from '../../placement/ranking.ts'
+import { ALL_CARS, firstTheta, nextTheta, roundWaitMs } from '../../placement/suppression.ts'
+import type { PeerId } from '../../protocol/ids.ts'
 import type { Asking, ClientEffect, ClientState } from './client-state.ts'
 
 /** Begins to look for cars when work is waiting that the held leases have no room for. */
