@@ -159,7 +159,7 @@ async function kill(name: string, options: TestnetCommandOptions): Promise<strin
 async function drive(name: string, options: TestnetCommandOptions & { readonly seconds?: number }, context: CommandContext): Promise<string> {
   const car = carNamed(readTestnet(folderOf(options)), name)
   const secondsLeft = options.seconds === undefined ? undefined : Math.ceil(options.seconds / 1000)
-  await adminRequest(car.dataFolder, 'drive', { secondsLeft }, { signal: context.signal, timeoutMs: DEPARTURE_LIMIT_MS })
+  await adminRequest(car.dataFolder, 'drive', { secondsLeft }, { signal: context.signal, timeoutMs: (options.seconds ?? 0) + DEPARTURE_LIMIT_MS })
   return `${car.name} drove away`
 }
 
