@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { constants, setPriority } from 'node:os'
 import { valueDigest } from '../../protocol/digest.ts'
@@ -28,16 +29,21 @@ async function load(): Promise<LoadedTask> {
   // All code is in before the limit is set, so that the limit counts what the model takes.
   const loadTask = model.task === 'ocr' ? (await import('../ocr/ocr-task.ts')).loadOcrTask : (await import('./tensors-task.ts')).loadTensorsTask
   if (!limitMemory(memoryLimitBytes)) report({ type: 'unconfined' })
-  stepBack()
   return await loadTask(model, threads)
 }
 
-/** From here on the peer's heartbeats come first; before, code is loaded, which should not take long on a busy machine. */
+/**
+ * From here on the peer's heartbeats come first; before, a new worker should be ready soon even on a busy machine. Linux
+ * keeps a priority for each thread, and ONNX Runtime's are there by now.
+ */
 function stepBack(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
-  } catch {
-    // A system that forbids it runs the worker at the peer's own priority.
+  const threads = existsSync('/proc/self/task') ? readdirSync('/proc/self/task').map(Number) : [0]
+  for (const thread of threads) {
+    try {
+      setPriority(thread, constants.priority.PRIORITY_BELOW_NORMAL)
+    } catch {
+      // The thread has ended, or the system forbids it and the worker keeps the peer's own priority.
+    }
   }
 }
 
@@ -108,6 +114,7 @@ process.on('SIGINT', () => {})
 dieWithParent()
 try {
   const task = await load()
+  stepBack()
   serve(task)
   report({ type: 'loaded', numerics: numericsClass(configuration.threads), signature: task.signature })
 } catch (error) {
