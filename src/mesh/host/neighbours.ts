@@ -3,7 +3,7 @@ import type { Host } from './host.ts'
 
 /** Peers to be connected to, so that losing the one that we joined through, or two at once, doesn't matter. */
 const ENOUGH = 4
-const FIRST_LOOKUP_MS = 300
+const FIRST_LOOKUP_MS = 1000
 const LONGEST_LOOKUP_MS = 60_000
 
 /**
