@@ -29,7 +29,7 @@ export interface RunnableModel {
 
 export interface RunRequest {
   readonly input: Value
-  /** Wall-clock limit of this run from now; the worker is killed when it is passed (`ERR_TIME_LIMIT`). */
+  /** Milliseconds from now, waiting included; when they are over, a waiting task is dropped and a running one's worker killed (`ERR_TIME_LIMIT`). */
   readonly limitMs: number
 }
 
@@ -58,9 +58,10 @@ export interface Runner {
   /** The worker's process id; undefined while it is being replaced. */
   readonly pid: number | undefined
   /**
-   * Runs one task. Errors: `ERR_INVALID_INPUT` (names, types, shapes), `ERR_BAD_IMAGE`, `ERR_RUN_FAILED` (ORT said no),
-   * `ERR_TIME_LIMIT`, `ERR_MEMORY_LIMIT` and `ERR_WORKER_DIED` (retryable; a new worker is on its way), `ERR_ABORTED`.
-   * Aborting drops a waiting task, and kills the worker if the task runs already for longer than `killAfterAbortMs`.
+   * Runs one task; tasks run one at a time, in their order. Errors: `ERR_INVALID_INPUT` (names, types, shapes), `ERR_BAD_IMAGE`,
+   * `ERR_TOO_LARGE`, `ERR_RUN_FAILED` (ORT said no), `ERR_TIME_LIMIT`, `ERR_MEMORY_LIMIT`, `ERR_WORKER_DIED` (the only one that
+   * is retryable), `ERR_ABORTED`, `ERR_STOPPED`. After the limits and a death a new worker is on its way and takes over what
+   * waits. Aborting drops a waiting task, and kills the worker if the task still runs `killAfterAbortMs` later.
    */
   run: (request: RunRequest, options?: { readonly signal?: AbortSignal }) => Promise<RunResult>
   /** Kills the process at once; waiting tasks reject with `ERR_STOPPED`. Resolves when it is gone. */
@@ -70,7 +71,10 @@ export interface Runner {
 export interface RunnerOptions {
   /** ONNX Runtime's intra-op threads. @default 1 */
   readonly threads?: number
-  /** Address space above which the worker dies alone, bytes; what Node reserves (about 1.8 GB) comes on top. @default 2 GiB */
+  /**
+   * Private memory, bytes, that the model may take on top of what the worker holds before it loads it. Allocations beyond fail
+   * (`prlimit --data`); where the system has no prlimit, resident memory is watched instead. @default 2 GiB
+   */
   readonly memoryLimitBytes?: number
   /** Milliseconds that a running task whose caller aborted may still take before its worker is killed. @default 1000 */
   readonly killAfterAbortMs?: number

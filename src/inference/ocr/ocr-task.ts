@@ -33,6 +33,10 @@ interface Reading extends RecognizedText {
 /**
  * Text recognition with PaddleOCR's models: a detector (`…det….onnx`), a recogniser (`…rec….onnx`) and its dictionary
  * (`….txt`). Takes the bytes of an image file and returns its text in reading order, with a box and a score a line.
+ *
+ * The steps around the models are ours. On examples/pages @gutenye/ocr-node, which does them with OpenCV in WebAssembly, took
+ * 1.5 times the CPU, 1.8 times the memory and 0.4 s more to load, and had 1.3 % of characters wrong instead of 0.1 %: it
+ * reads dust as full stops and drops spaces. What is still confused is capital I with 1 and l, and a comma with a full stop.
  */
 export async function loadOcrTask(model: RunnableModel, threads: number): Promise<LoadedTask> {
   const detector = await openSession(model, onlyFile(model, /det[^/]*\.onnx$/), threads)
