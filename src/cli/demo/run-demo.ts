@@ -5,7 +5,7 @@ import type { ClientEvent, JobOutcome } from '../../client/client.ts'
 import { MotorpoolError, throwIfAborted } from '../../protocol/errors.ts'
 import { startTestnet } from '../../testnet/start-testnet.ts'
 import { stopTestnet } from '../../testnet/stop-testnet.ts'
-import { type TestnetState, testnetModelFolder } from '../../testnet/testnet-state.ts'
+import { type TestnetCar, type TestnetState, testnetModelFolder } from '../../testnet/testnet-state.ts'
 import { characterErrorRate, characterErrors } from '../../trust/character-error-rate.ts'
 import type { CommandContext } from '../context.ts'
 import { openClient } from '../join-mesh.ts'
@@ -38,7 +38,8 @@ export async function runDemo(options: DemoOptions, context: CommandContext): Pr
   for (const folder of ['texts', 'receipts']) mkdirSync(join(output, folder), { recursive: true })
   const folder = mkdtempSync(join(tmpdir(), 'motorpool-testnet-'))
   context.note(`starting ${CARS} cars`)
-  const state = await startTestnet({ cars: CARS, folder, command: options.command, tethered: true, signal: context.signal })
+  const onCar = (car: TestnetCar) => context.note(`${car.name} is ready: ${car.peerId}`)
+  const state = await startTestnet({ cars: CARS, folder, command: options.command, tethered: true, signal: context.signal, onCar })
   try {
     return await readPages(pages, folder, state, output, context)
   } finally {
