@@ -23,7 +23,10 @@ interface AddOptions extends ModelOptions {
 
 /** `motorpool model add|ls|show|rm`: the models in a store. */
 export function addModel(program: Command, context: CommandContext): void {
-  const model = program.command('model').description('publish, list and remove models in the store')
+  const model = program
+    .command('model')
+    .description('publish, list and remove models in the store')
+    .addHelpText('after', '\nExample:\n  $ motorpool model add classifier.onnx --name my-model')
   const subcommand = (name: string, example: string) =>
     withCommonOptions(model.command(name), example).option('--models <folder>', 'the model store (default: models in the data folder)')
   subcommand('add', 'motorpool model add classifier.onnx --name my-model')

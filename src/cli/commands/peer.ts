@@ -16,7 +16,7 @@ interface PeerCommandOptions extends CommonOptions {
 
 /** `motorpool peer ls|show|ping`: the mesh as a running car sees it. */
 export function addPeer(program: Command, context: CommandContext): void {
-  const peer = program.command('peer').description('look at the mesh as a running car sees it')
+  const peer = program.command('peer').description('look at the mesh as a running car sees it').addHelpText('after', '\nExample:\n  $ motorpool peer ls')
   const subcommand = (name: string, example: string) =>
     withCommonOptions(peer.command(name), example)
       .option('--dir <folder>', 'ask a car of the testnet there')

@@ -35,7 +35,10 @@ const DEPARTURE_LIMIT_MS = 120_000
 
 /** `motorpool testnet …`: a mesh of real car processes on this machine. */
 export function addTestnet(program: Command, context: CommandContext): void {
-  const testnet = program.command('testnet').description('run a mesh of real car processes on this machine')
+  const testnet = program
+    .command('testnet')
+    .description('run a mesh of real car processes on this machine')
+    .addHelpText('after', '\nExample:\n  $ motorpool testnet up -n 6 --detach')
   const subcommand = (name: string, example: string) =>
     withCommonOptions(testnet.command(name), example).option('--dir <folder>', 'where the testnet lives (default: one for each user in the temporary folder)')
   subcommand('up', 'motorpool testnet up -n 6 --detach')
