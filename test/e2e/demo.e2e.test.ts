@@ -27,12 +27,13 @@ test('the demo reads every page though one car drives away and one is killed, an
   expect(readdirSync(sandbox.folder).filter(name => name !== 'out' && name !== 'home')).toEqual([])
 })
 
-test('Ctrl-C in the middle of the demo leaves no process', async () => {
+test('Ctrl-C in the middle of the demo leaves no process and no file', async () => {
   const demo = sandbox.start('demo', '--json')
   await new Promise<void>(resolve => demo.process.stderr?.on('data', (text: string) => (text.includes('of 24 pages') ? resolve() : undefined)))
   demo.process.kill('SIGINT')
   expect((await demo.finished).code).toBe(130)
   expect(sandbox.left()).toEqual([])
+  expect(readdirSync(sandbox.folder)).toEqual([])
 })
 
 test('a demo that is killed takes its cars with it', async () => {

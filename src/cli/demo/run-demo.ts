@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClientEvent, JobOutcome } from '../../client/client.ts'
@@ -39,11 +39,12 @@ export async function runDemo(options: DemoOptions, context: CommandContext): Pr
   const folder = mkdtempSync(join(tmpdir(), 'motorpool-testnet-'))
   context.note(`starting ${CARS} cars`)
   const onCar = (car: TestnetCar) => context.note(`${car.name} is ready: ${car.peerId}`)
-  const state = await startTestnet({ cars: CARS, folder, command: options.command, tethered: true, signal: context.signal, onCar })
   try {
-    return await readPages(pages, folder, state, output, context)
-  } finally {
-    await stopTestnet(folder)
+    const state = await startTestnet({ cars: CARS, folder, command: options.command, tethered: true, signal: context.signal, onCar })
+    return await readPages(pages, folder, state, output, context).finally(() => stopTestnet(folder))
+  } catch (error) {
+    if (options.output === undefined) rmSync(output, { recursive: true, force: true })
+    throw error
   }
 }
 
