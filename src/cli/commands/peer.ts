@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { MotorpoolError } from '../../protocol/errors.ts'
+import { type PeerId, peerIdToBytes } from '../../protocol/ids.ts'
 import { carNamed, readTestnet } from '../../testnet/testnet-state.ts'
 import { adminRequest } from '../admin/client.ts'
 import type { CommandContext } from '../context.ts'
@@ -42,6 +43,7 @@ export function addPeer(program: Command, context: CommandContext): void {
     .description('measure the round trip to a peer')
     .argument('<peer>', 'a peer id')
     .action(async (id: string, options: PeerCommandOptions) => {
+      checkPeerId(id)
       const { roundTripMs } = await adminRequest(await askedFolder(options, context), 'ping', { peer: id }, { signal: context.signal })
       context.print(options.json === true ? JSON.stringify({ peer: id, roundTripMs }) : `${roundTripMs.toFixed(2)} ms`)
     })
@@ -58,6 +60,14 @@ async function show(id: string | undefined, options: PeerCommandOptions, context
   const found = peers.find(each => each.peer === id)
   if (found === undefined) throw new MotorpoolError('ERR_PEER_UNREACHABLE', `no connection to ${id}; motorpool peer ls lists those there are`)
   context.print(options.json === true ? JSON.stringify(found) : [`peer     ${found.peer}`, ...found.addresses.map(address => `address  ${address}`)].join('\n'))
+}
+
+function checkPeerId(id: string): void {
+  try {
+    peerIdToBytes(id as PeerId)
+  } catch (cause) {
+    throw new MotorpoolError('ERR_INVALID_OPTION', `${id} is no peer id; motorpool peer ls lists those of connected peers`, { cause })
+  }
 }
 
 async function askedFolder(options: PeerCommandOptions, context: CommandContext): Promise<string> {

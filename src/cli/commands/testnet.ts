@@ -94,7 +94,7 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   context.print(
     options.json === true
       ? JSON.stringify(ready(folder, state))
-      : `${state.cars.length} cars run in ${folder}; try: motorpool run ocr --input page.png --dir ${folder}`
+      : `${state.cars.length} cars run in ${folder}; try: motorpool run ${state.models[0]?.name ?? 'MODEL'} --input FILE --dir ${folder}`
   )
   if (options.detach === true) return
   await untilOver(folder, context)
