@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -60,6 +61,23 @@ describe('a peer', () => {
       output: { kind: 'tensors', parameters: {}, tensors: result.outputs }
     })
     expect(report).toMatchObject({ carAccount: result.carAccount, clientAccount: client.account, task: result.task, attempt: 1, model: result.model })
+  })
+
+  it('leaves nothing of inputs and outputs on the disk of the car', async () => {
+    const { addModel: add, addCar, addClient, folder } = open()
+    await add('noop', noopModel())
+    const data = join(folder, 'car')
+    await addCar({}, { dataFolder: data })
+    const client = await addClient()
+    const canary = randomBytes(32)
+    const { task } = await client.run('noop', { x: new Uint8Array(canary) })
+    const files = readdirSync(data, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+    const contents = files.map(entry => readFileSync(join(entry.parentPath, entry.name)))
+    expect(
+      contents.some(bytes => bytes.includes(Buffer.from(task, 'hex'))),
+      'the journal knows the task'
+    ).toBe(true)
+    expect(contents.some(bytes => bytes.includes(canary))).toBe(false)
   })
 
   it('runs a model that it has only the CID of, on a car that fetched it', async () => {
