@@ -18,10 +18,13 @@ export type WorkerReply =
   | { readonly type: 'done'; readonly id: number; readonly value: Value; readonly digest: Uint8Array; readonly waitedUs: number; readonly ranUs: number }
   | { readonly type: 'failed'; readonly id: number; readonly code: ErrorCode; readonly message: string }
 
-/** A value in a frame's head: its tensors' bytes follow the head, in this order. Bytes among the parameters are hex. */
+/**
+ * A value in a frame's head: its tensors' bytes follow the head, in this order. Parameters are pairs, so that no name means
+ * something to JavaScript; bytes among them are hex.
+ */
 export interface WireValue {
   readonly kind: string
-  readonly parameters: Readonly<Record<string, Exclude<ParameterValue, Uint8Array> | { readonly hex: string }>>
+  readonly parameters: readonly (readonly [name: string, value: Exclude<ParameterValue, Uint8Array> | { readonly hex: string }])[]
   readonly tensors: readonly { readonly name: string; readonly type: TensorType; readonly dims: readonly number[]; readonly size: number }[]
 }
 
@@ -61,20 +64,16 @@ function toWire(message: WorkerRequest | WorkerReply): Wire<WorkerRequest | Work
 }
 
 function toWireValue({ kind, parameters, tensors }: Value): WireValue {
-  const wireParameters = Object.entries(parameters).map(([name, value]) => [name, value instanceof Uint8Array ? { hex: toHex(value) } : value])
   return {
     kind,
-    parameters: Object.fromEntries(wireParameters),
+    parameters: Object.entries(parameters).map(([name, value]) => [name, value instanceof Uint8Array ? { hex: toHex(value) } : value]),
     tensors: Object.entries(tensors).map(([name, { type, dims, data }]) => ({ name, type, dims, size: data.byteLength }))
   }
 }
 
 /** The value that a head tells of, with its tensors' bytes. */
 export function fromWireValue({ kind, parameters, tensors }: WireValue, take: Take): Value {
-  const named = Object.entries(parameters).map(([name, value]): [string, ParameterValue] => [
-    name,
-    typeof value === 'object' && value !== null ? fromHex(value.hex) : value
-  ])
+  const named = parameters.map(([name, value]): [string, ParameterValue] => [name, typeof value === 'object' && value !== null ? fromHex(value.hex) : value])
   const filled = tensors.map(({ name, type, dims, size }): [string, Tensor] => [name, { type, dims, data: take(size) }])
   return { kind, parameters: Object.fromEntries(named), tensors: Object.fromEntries(filled) }
 }

@@ -10,7 +10,7 @@ import { fromWireValue, openFrame, type Wire, type WireValue, type WorkerReply }
 const integer = z.int().nonnegative()
 const valueSchema: z.ZodType<WireValue> = z.strictObject({
   kind: z.string(),
-  parameters: z.record(z.string(), z.union([z.int(), z.string(), z.boolean(), z.null(), z.strictObject({ hex: z.string() })])),
+  parameters: z.array(z.tuple([z.string(), z.union([z.int(), z.string(), z.boolean(), z.null(), z.strictObject({ hex: z.string() })])])),
   tensors: z
     .array(
       z.strictObject({ name: z.string(), type: z.enum(Object.keys(TENSOR_TYPES) as [TensorType, ...TensorType[]]), dims: z.array(integer), size: integer })

@@ -50,6 +50,20 @@ test('a reply reads as it was written, however it was cut on the way', () => {
   )
 })
 
+test('no name of a parameter or tensor is special', () => {
+  const names = ['__proto__', 'constructor', 'toString', '0', '']
+  const tensor = { type: 'uint8' as const, dims: [1], data: Uint8Array.of(9) }
+  const value: Value = {
+    kind: 'k',
+    parameters: Object.fromEntries(names.map(name => [name, 1])),
+    tensors: Object.fromEntries(names.map(name => [name, tensor]))
+  }
+  const frame = frameOf(workerFrame({ type: 'done', id: 1, value, digest: new Uint8Array(32), waitedUs: 0, ranUs: 0 }), 7)
+  const reply = readReply(frame.parts, frame.length)
+  if (reply.type !== 'done') throw new Error(reply.type)
+  for (const part of [reply.value.parameters, reply.value.tensors]) expect(Object.keys(part).toSorted()).toEqual(names.toSorted())
+})
+
 test('a reply that is cut off, is no JSON, or claims another shape throws', () => {
   const value = { kind: 'tensors', parameters: {}, tensors: { y: { type: 'float32' as const, dims: [2], data: new Uint8Array(8) } } }
   const { parts, length } = frameOf(workerFrame({ type: 'done', id: 1, value, digest: new Uint8Array(32), waitedUs: 0, ranUs: 0 }), 1000)

@@ -31,13 +31,13 @@ async function run(session: InferenceSession, signature: ModelSignature, input: 
       'ERR_RUN_FAILED',
       `output ${opaque.name} is ${typeName(opaque)}, only tensors of common types can be returned; export the model with tensor outputs`
     )
-  const feeds: Record<string, OrtTensor> = {}
-  for (const { name } of signature.inputs) feeds[name] = toOrtTensor(input.tensors[name] as Tensor)
+  const feeds: Record<string, OrtTensor> = Object.fromEntries(signature.inputs.map(({ name }) => [name, toOrtTensor(input.tensors[name] as Tensor)]))
   const outputs = await session.run(feeds).catch((error: unknown) => {
     throw runError(error)
   })
-  const tensors: Record<string, Tensor> = {}
-  for (const [name, output] of Object.entries(outputs)) tensors[name] = fromOrtTensor(name, output)
+  const lost = session.outputNames.find(name => !Object.hasOwn(outputs, name))
+  if (lost !== undefined) throw new MotorpoolError('ERR_RUN_FAILED', `output ${lost} got lost in onnxruntime-node; give it another name in the model`)
+  const tensors = Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, fromOrtTensor(name, output)]))
   return { kind: 'tensors', parameters: {}, tensors }
 }
 
