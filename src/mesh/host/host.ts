@@ -1,6 +1,6 @@
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { type GossipSub, gossipsub, StrictNoSign } from '@libp2p/gossipsub'
-import { identify, identifyPush } from '@libp2p/identify'
+import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import type { PeerDiscovery, PeerInfo } from '@libp2p/interface'
 import { type KadDHT, kadDHT, passthroughMapper, removePrivateAddressesMapper } from '@libp2p/kad-dht'
 import { type MulticastDNSComponents, mdns } from '@libp2p/mdns'
@@ -12,7 +12,7 @@ import type { MeshLimits } from '../mesh-limits.ts'
 import { isPublic } from './addresses.ts'
 import type { ConnectionStack } from './connection-stack.ts'
 
-export type Host = Libp2p<{ ping: Ping; dht: KadDHT; gossip: GossipSub; identify: unknown; identifyPush: unknown }>
+export type Host = Libp2p<{ ping: Ping; dht: KadDHT; gossip: GossipSub; identify: Identify; identifyPush: unknown }>
 
 export interface HostInit {
   readonly seed: Uint8Array
@@ -58,6 +58,9 @@ export async function createHost(init: HostInit): Promise<Host> {
         // The defaults put about 100 requests of one query in flight.
         alpha: 3,
         disjointPaths: 3,
+        // A contact that doesn't answer its first ping in time is forgotten for good; a busy machine needs seconds.
+        onPeerConnectTimeout: 30_000,
+        pingNewContactTimeout: { minTimeout: 15_000 },
         querySelfInterval: HALF_HOUR_MS,
         initialQuerySelfInterval: 50,
         reprovide: { validity: limits.providerValidityMs, threshold: limits.providerRenewalMs, interval: limits.providerCheckMs },

@@ -33,8 +33,12 @@ export async function keepNeighbours(host: Host, lookupTimeoutMs: number, signal
     await changed.promise
     clearTimeout(timer)
     if (signal.aborted || host.getPeers().length === 0 || host.getPeers().length >= ENOUGH) continue
+    const lookup = limitedSignal(Math.min(lookupTimeoutMs, LONGEST_LOOKUP_MS / 4), signal)
+    // What didn't come about with a peer on the first try (a DHT contact, a gossip stream) is only tried again when it is identified.
+    if (waitMs > FIRST_LOOKUP_MS)
+      await Promise.allSettled(host.getConnections().map(connection => host.services.identify.identify(connection, { signal: lookup })))
     waitMs = Math.min(2 * waitMs, LONGEST_LOOKUP_MS)
-    await lookUpSelf(host, limitedSignal(lookupTimeoutMs, signal))
+    await lookUpSelf(host, lookup)
   }
   host.removeEventListener('peer:disconnect', onLoss)
   host.removeEventListener('peer:connect', onGain)
