@@ -70,6 +70,17 @@ test('reads the same from PNG, JPEG and WebP, and askew', async () => {
     expect((await read(file)).text).toBe(LINES.join('\n'))
 })
 
+test('a large photo is read, its boxes in its own pixels', async () => {
+  const large = await sharp(await picture(LINES))
+    .resize({ width: 4000 })
+    .jpeg()
+    .toBuffer()
+  const { text, boxes } = await read(large)
+  expect(text).toBe(LINES.join('\n'))
+  expect(boxes[1]).toBeGreaterThan(80 * 5)
+  expect(boxes[1]).toBeLessThan(110 * 5)
+})
+
 test('a blank page has no text, no lines and no boxes', async () => {
   const blank = await sharp({ create: { width: 300, height: 200, channels: 3, background: '#fff' } })
     .png()

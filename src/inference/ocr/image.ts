@@ -2,25 +2,27 @@ import sharp, { type Metadata } from 'sharp'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { toHex } from '../../protocol/ids.ts'
 
-/** A picture as rows of RGB bytes. */
+/** A picture as rows of RGBA bytes, `width × height × 4` of them, all opaque; `scale` times the size of the file's. */
 export interface Image {
   readonly width: number
   readonly height: number
-  /** `width × height × 3` bytes. */
-  readonly rgb: Uint8Array
+  readonly data: Uint8Array
+  readonly scale: number
 }
 
 /** How PNG, JPEG and WebP files begin, in hex; no other decoder gets to see what a stranger sends. */
 const BEGINNINGS = [/^89504e470d0a1a0a/, /^ffd8ff/, /^52494646.{8}57454250/]
 /** A few kilobytes of PNG can unfold to gigapixels; the largest phone photos have 50 megapixels. */
 const MOST_PIXELS = 64_000_000
+/** Larger pictures are scaled down: a page of small print still has letters of 12 pixels, and the detector needs a gigabyte for more. */
+const LONGEST_SIDE = 1920
 
 // One thread an image: slots decide how much of the machine a car gives away. And nothing is kept of an image.
 sharp.concurrency(1)
 sharp.cache(false)
 
 /**
- * Decodes a PNG, JPEG or WebP file upright (EXIF orientation) on white, in memory alone. Throws `ERR_BAD_IMAGE` for
+ * Decodes a PNG, JPEG or WebP file upright (EXIF orientation) on white, its longer side at most 1920 pixels, in memory alone. Throws `ERR_BAD_IMAGE` for
  * anything else, for files that are cut off and for pictures of more than 64 megapixels.
  */
 export async function decodeImage(file: Uint8Array): Promise<Image> {
@@ -35,10 +37,11 @@ export async function decodeImage(file: Uint8Array): Promise<Image> {
       .rotate()
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
-      .removeAlpha()
+      .resize({ width: LONGEST_SIDE, height: LONGEST_SIDE, fit: 'inside', withoutEnlargement: true })
+      .ensureAlpha(1)
       .raw()
       .toBuffer({ resolveWithObject: true })
-    return { width: info.width, height: info.height, rgb: data }
+    return { width: info.width, height: info.height, data, scale: Math.max(info.width, info.height) / Math.max(width, height) }
   } catch (cause) {
     throw badImage('the image cannot be decoded, it is damaged or cut off; send the whole file', cause)
   }
