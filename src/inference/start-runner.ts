@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -27,6 +27,8 @@ export async function startRunner(model: RunnableModel, options: RunnerOptions =
   const settings = { ...DEFAULTS, ...options }
   checkOptions(settings)
   const folder = await mkdtemp(join(tmpdir(), 'motorpool-worker-'))
+  const workFolder = join(folder, 'work')
+  await mkdir(workFolder)
   const stopping = new AbortController()
   let worker: WorkerProcess | undefined
   let ready = false
@@ -47,7 +49,8 @@ export async function startRunner(model: RunnableModel, options: RunnerOptions =
       model,
       threads: settings.threads,
       memoryLimitBytes: settings.memoryLimitBytes,
-      folder,
+      folder: workFolder,
+      codeFolder: join(folder, 'code'),
       onReply: reply => {
         line.settle(reply)
         // Its memory is as full as it may be, and in pieces: the next task deserves a fresh process.

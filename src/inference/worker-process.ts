@@ -36,6 +36,8 @@ export interface LoadedWorker {
 export interface WorkerProcessInit extends WorkerConfiguration {
   /** An empty folder: its working directory, home and place for temporary files. */
   readonly folder: string
+  /** Where this runner's workers keep compiled code for the next; shared with nobody, so that a bad model reaches no other's. */
+  readonly codeFolder: string
   readonly onReply: (reply: WorkerReply) => void
 }
 
@@ -54,10 +56,10 @@ export interface WorkerProcess {
 
 /** Starts a process that loads a model at nice 10 with a minimal environment and no way to the terminal. */
 export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
-  const { folder, onReply, ...configuration } = init
+  const { folder, codeFolder, onReply, ...configuration } = init
   const child = spawn(process.execPath, [...NODE_FLAGS, ENTRY, JSON.stringify(configuration)], {
     cwd: folder,
-    env: { PATH: process.env.PATH ?? '', HOME: folder, TMPDIR: folder, ORT_DISABLE_TELEMETRY: '1' },
+    env: { PATH: process.env.PATH ?? '', HOME: folder, TMPDIR: folder, ORT_DISABLE_TELEMETRY: '1', NODE_COMPILE_CACHE: codeFolder },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe']
   })
   let killedFor: MotorpoolError | undefined

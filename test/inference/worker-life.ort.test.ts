@@ -165,7 +165,7 @@ test('a worker runs at low priority in an empty folder with a bare environment',
     .filter(Boolean)
     .map(entry => entry.split('=')[0])
   expect(environment).toContain('ORT_DISABLE_TELEMETRY')
-  expect(environment.filter(name => !/^(PATH|HOME|TMPDIR|ORT_DISABLE_TELEMETRY|NODE_CHANNEL_.*)$/.test(name ?? ''))).toEqual([])
+  expect(environment.filter(name => !/^(PATH|HOME|TMPDIR|ORT_DISABLE_TELEMETRY|NODE_COMPILE_CACHE|NODE_CHANNEL_.*)$/.test(name ?? ''))).toEqual([])
   expect((await readFile(`/proc/${runner.pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[16]).toBe('10')
 })
 

@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { flushCompileCache } from 'node:module'
 import { Socket } from 'node:net'
 import { constants, setPriority } from 'node:os'
 import { valueDigest } from '../../protocol/digest.ts'
@@ -117,6 +118,8 @@ try {
   stepBack()
   serve(task)
   report({ type: 'loaded', numerics: numericsClass(configuration.threads), signature: task.signature })
+  // A worker is killed, not ended, so what the next one can use of its compiled code is written now.
+  setImmediate(flushCompileCache)
 } catch (error) {
   const { code, message } = isMotorpoolError(error) ? error : loadError(error)
   report({ type: 'refused', code, message })
