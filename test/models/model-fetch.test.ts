@@ -118,7 +118,7 @@ describe('fetch', () => {
     const resumed = source()
     await to.fetch(cid, resumed, { now: NOW })
     expect(resumed.asked.length).toBeLessThan(2 + 7)
-    expect(resumed.asked.length).toBeGreaterThanOrEqual(2 + 4)
+    expect(resumed.asked.length).toBeGreaterThan(2)
 
     // A partial file whose first block was damaged meanwhile.
     await to.remove(cid)
