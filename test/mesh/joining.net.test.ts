@@ -16,10 +16,10 @@ const start = async (...init: Parameters<typeof startPeer>) => {
 afterEach(() => stopAll(peers.splice(0)))
 const port = (peer: TestPeer) => Number(/\/tcp\/(\d+)/.exec(peer.addresses()[0] ?? '')?.[1])
 
-test('twenty peers that joined through one talk on when it is gone', { timeout: 150_000 }, async () => {
+test('twenty peers that joined through one talk on when it is gone', { timeout: 240_000 }, async () => {
   const first = await start()
   const rest = await Promise.all(Array.from({ length: 19 }, () => start({ join: first.addresses() })))
-  await until(() => rest.every(peer => peer.connections().length > 1), 'all know somebody else')
+  await until(() => rest.every(peer => peer.connections().length > 1), 'all know somebody else', 120_000)
   const [provider, asker] = [rest[3] as TestPeer, rest[17] as TestPeer]
   await first.stop()
   await provider.provide('shard')
