@@ -75,6 +75,7 @@ export type CarEffect =
       readonly client: PeerId
       readonly model: ModelCid
       readonly slots: number
+      readonly parallel: number
       readonly queued: number
       readonly completionUs: number
       readonly runUs: number

@@ -65,6 +65,12 @@ const keyOf = (lease: LeaseId, task: TaskId, attempt: number): string => `${leas
 /** Tasks that a car takes on at once: those that run and those kept ready. */
 const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
 
+/**
+ * Tasks that one client may have under way here. More than run: on a long line the next inputs are on their way while
+ * one runs. How many it uses is the client's choice, from its own round trip; a queue of strangers' inputs is bounded by it.
+ */
+const leaseSlots = ({ settings }: CarWork): number => Math.min(64, 16 * settings.slots)
+
 function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const runUs = work.models.get(event.model)
   if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || work.leases.size >= work.settings.maximumLeases) return work
@@ -76,7 +82,8 @@ function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 
     ask: event.ask,
     client: event.client,
     model: event.model,
-    slots: depth(work),
+    slots: leaseSlots(work),
+    parallel: work.settings.slots,
     queued,
     completionUs: Math.round((runUs ?? 0) * (queued + 1)),
     runUs: Math.round(runUs ?? 0)
@@ -93,7 +100,7 @@ function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarde
   if (work.phase !== 'parked') return refuse('ERR_LEAVING', 0)
   if (!work.models.has(model)) return refuse('ERR_MODEL_UNKNOWN', 0)
   if (work.leases.size >= work.settings.maximumLeases) return refuse('ERR_BUSY', 1000)
-  const slots = Math.min(event.slots, depth(work))
+  const slots = Math.min(event.slots, leaseSlots(work))
   effects.push({ type: 'grant', client, lease, slots })
   const granted: GrantedLease = {
     lease,

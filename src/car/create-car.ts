@@ -21,11 +21,12 @@ import {
 import type { Clock } from '../protocol/signer.ts'
 import type { Value } from '../protocol/tensor.ts'
 import type { TaskHead } from '../protocol/transfer.ts'
-import { readTask, sendResult } from './answer-task.ts'
 import type { CarEvent, CarStatus } from './car.ts'
 import { type AdmittedTask, type CarEffect, type CarStepEvent, type CarWork, initialCarWork } from './car-state.ts'
 import { carStep } from './car-step.ts'
 import { createOfferDesk } from './offers.ts'
+import { createProver, type LeaseContext } from './prove-results.ts'
+import { readTask } from './read-task.ts'
 import { joinShard, type ShardMember } from './shard-member.ts'
 
 /** A model that is loaded in its worker. */
@@ -103,6 +104,7 @@ export function createCar(init: CarInit): CarStay {
   const counts = { heard: 0, done: 0, failed: 0, handedBack: 0 }
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
+  const prover = createProver({ journal, unixMs: clock.unixMs, signal: ended.signal, onRefused: refuseProof })
   let work: CarWork = initialCarWork({ slots: init.slots })
   let timer: NodeJS.Timeout | undefined
 
@@ -281,42 +283,31 @@ export function createCar(init: CarInit): CarStay {
     const cid = work.leases.get(effect.lease)?.model
     const model = cid === undefined ? undefined : models.get(cid)
     if (admission?.result === undefined || lease === undefined || cid === undefined || model === undefined) return
-    const { link, head, result, admittedMs, startedMs } = admission
+    const { link, head, result, admittedMs, startedMs, readUs } = admission
     const account = desk.accountFor(link)
     if (account === undefined) return
+    const context = { link, lease: effect.lease, model: cid, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
+    const provingMs = clock.monotonicMs()
     try {
-      const provingMs = clock.monotonicMs()
       const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
-      await sendResult(
-        link,
-        result,
-        {
-          head,
-          model: cid,
-          lease: effect.lease,
-          client: lease.client,
-          account,
-          numerics: model.runner.numerics,
-          price: lease.price,
-          queuedUs,
-          unixMs: clock.unixMs()
-        },
-        journal,
-        ended.signal
-      )
+      await prover.send(context, { head, result, queuedUs }, isAlone(effect.lease))
       counts.done++
-      onEvent({
-        type: 'done',
-        client: link.remote,
-        ranUs: result.ranUs,
-        readUs: admission.readUs,
-        proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000)
-      })
+      onEvent({ type: 'done', client: link.remote, ranUs: result.ranUs, readUs, proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000) })
     } catch (error) {
       if (link.closed || ended.signal.aborted) return
-      const [code, message] = blameOf(error)
-      fail({ type: 'fail', client: link.remote, lease: effect.lease, task: effect.task, attempt: effect.attempt, code, message, retryable: true })
+      refuseProof(context, head, error)
     }
+  }
+
+  /** Whether nothing else of a lease is under way here, so that nobody gains by waiting for a common signature. */
+  function isAlone(lease: LeaseId): boolean {
+    for (const task of work.tasks.values()) if (task.lease === lease) return false
+    return true
+  }
+
+  function refuseProof({ link, lease }: LeaseContext, head: TaskHead, error: unknown): void {
+    const [code, message] = blameOf(error)
+    fail({ type: 'fail', client: link.remote, lease, task: toHex(head.task) as TaskId, attempt: head.attempt, code, message, retryable: true })
   }
 
   function abort(named: Extract<CarEffect, { type: 'abort' }>): void {
@@ -348,6 +339,7 @@ export function createCar(init: CarInit): CarStay {
   async function finish(): Promise<void> {
     clearTimeout(timer)
     clearInterval(renewal)
+    prover.flush()
     for (const admission of admissions.values()) admission.stop.abort(new MotorpoolError('ERR_LEAVING', 'the vehicle departed'))
     await Promise.all([...models.values()].map(model => model.runner.stop()))
     await Promise.all([

@@ -66,6 +66,7 @@ export function createOfferDesk(init: {
         car: peerIdToBytes(init.peer),
         client: peerIdToBytes(link.remote),
         slots: effect.slots,
+        parallel: effect.parallel,
         queued: effect.queued,
         completionUs: effect.completionUs,
         runUs: effect.runUs,

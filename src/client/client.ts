@@ -16,6 +16,8 @@ export interface RunOptions {
   readonly priceCeiling?: number
   /** ISO 4217; `XXX` for volunteers. @default 'XXX' */
   readonly unit?: string
+  /** Hands out a result as soon as its outputs are there, up to some 20 ms before its receipt: nothing proves it yet. @default false */
+  readonly unsigned?: boolean
 }
 
 export interface TaskResult {
@@ -26,8 +28,12 @@ export interface TaskResult {
   readonly outputs: Readonly<Record<string, Tensor>>
   readonly car: PeerId
   readonly carAccount: AccountId
-  /** A receipt file with its opening (the salt); `motorpool verify` reads it offline. */
+  /** Whether the receipt is there; false only for who asked for `unsigned`. */
+  readonly signed: boolean
+  /** A receipt file with its opening (the salt); `motorpool verify` reads it offline. Empty while not `signed`. */
   readonly receipt: Uint8Array
+  /** The receipt, when it is there and holds; rejects `ERR_BAD_RESULT` when the car fails to prove what it delivered. */
+  readonly receipted: Promise<Uint8Array>
   /** Until its block is checked (trust.md). */
   readonly provisional: boolean
   /** `totalMs` from submission, of it `sendUs` to journal, hash and hand over the input of this attempt and `checkUs` to check the result; the others as the car declares them. */

@@ -77,9 +77,9 @@ export function createClient(init: ClientInit): Client {
     if (stopped) throw new MotorpoolError('ERR_STOPPED', 'this peer has stopped; create a new one')
     const model = await init.findModel(nameOrCid, options.signal)
     const value = prepareInput(model.manifest, inputs, options.parameters)
-    const { key, signal, onEvent, deadlineMs = DEADLINE_MS } = options
+    const { key, signal, onEvent, deadlineMs = DEADLINE_MS, unsigned = false } = options
     if (!(deadlineMs > 0)) throw new MotorpoolError('ERR_INVALID_OPTION', `deadlineMs is ${deadlineMs}; give a number of milliseconds above 0`)
-    return poolOf(model, options).run({ key, value, deadlineMs, signal, onEvent })
+    return poolOf(model, options).run({ key, value, deadlineMs, signal, unsigned, onEvent })
   }
 
   function withLease(lease: Uint8Array, act: (pool: ModelClient, lease: LeaseId) => void): void {
@@ -96,6 +96,8 @@ export function createClient(init: ClientInit): Client {
           return withLease(message.lease, (pool, lease) => pool.granted(link, lease, message.slots))
         case 'busy':
           return withLease(message.lease, (pool, lease) => pool.refused(link, lease))
+        case 'receipts':
+          return withLease(message.lease, (pool, lease) => pool.receipts(link, lease, message.flush, message.leaves))
         case 'release':
           return withLease(message.lease, (pool, lease) => pool.ended(link, lease))
         case 'failed':

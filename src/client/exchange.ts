@@ -1,13 +1,14 @@
 import { checkResult, createFlushCache } from '../ledger/check-result.ts'
+import { decodeLeaf } from '../ledger/leaf.ts'
+import { treeProofs } from '../ledger/merkle.ts'
 import type { Price } from '../ledger/price.ts'
 import { encodeReceipt } from '../ledger/receipt.ts'
 import type { Link } from '../mesh/mesh.ts'
 import { saltedDigest, valueDigest } from '../protocol/digest.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
-import { cidToBytes, fromHex, type LeaseId, type ModelCid, type PeerId, type TaskId } from '../protocol/ids.ts'
+import { cidToBytes, fromHex, type LeaseId, type ModelCid, type PeerId, type TaskId, toHex } from '../protocol/ids.ts'
 import type { Tensor, Value } from '../protocol/tensor.ts'
 import { type ResultHead, readTensors } from '../protocol/transfer.ts'
-import type { TaskResult } from './client.ts'
 
 /** One sending of a task to one car. */
 export interface Attempt {
@@ -41,6 +42,23 @@ export async function sendAttempt(link: Link, attempt: Attempt, value: Value, ti
   )
 }
 
+/** Outputs as they came, before anything is known of their receipt. */
+export interface ArrivedResult {
+  readonly part: number
+  readonly outputs: Readonly<Record<string, Tensor>>
+  /** Salted digest that this side computed. */
+  readonly output: Uint8Array
+  /** To read and hash them, microseconds. */
+  readonly checkUs: number
+}
+
+/** Reads a result's outputs, on memory of their own. Throws `ERR_BAD_ENCODING` when they are not what the head says. */
+export function readResult(head: ResultHead, payload: readonly Uint8Array[], salt: Uint8Array): Omit<ArrivedResult, 'checkUs'> {
+  const outputs = readTensors(head.tensors, payload)
+  const output = saltedDigest('output', salt, valueDigest({ kind: head.kind, parameters: head.parameters, tensors: outputs }))
+  return { part: head.part, outputs: ownMemory(outputs), output }
+}
+
 export interface ExpectedResult {
   readonly attempt: Attempt
   readonly carAccount: Uint8Array
@@ -50,19 +68,17 @@ export interface ExpectedResult {
   readonly price: Price
 }
 
+export type ResultProof = NonNullable<ResultHead['proof']>
+
 const flushes = createFlushCache()
 
-/** Checks a result against its receipt before anybody sees it. Throws `ERR_BAD_RESULT` that names what is wrong. */
-export function takeResult(
-  head: ResultHead,
-  payload: readonly Uint8Array[],
+/** Checks a result against its receipt. Throws `ERR_BAD_RESULT` that names what is wrong. */
+export function proveResult(
+  proof: ResultProof,
+  arrived: ArrivedResult,
   expected: ExpectedResult
-): Pick<TaskResult, 'task' | 'attempt' | 'outputs' | 'receipt'> & { readonly times: { readonly queuedUs: number; readonly ranUs: number } } {
+): { readonly receipt: Uint8Array; readonly queuedUs: number; readonly ranUs: number } {
   const { attempt } = expected
-  if (head.proof === undefined) throw new MotorpoolError('ERR_BAD_RESULT', 'the result has no receipt; the task goes to another car')
-  const outputs = readTensors(head.tensors, payload)
-  const output = saltedDigest('output', attempt.salt, valueDigest({ kind: head.kind, parameters: head.parameters, tensors: outputs }))
-  const { proof } = head
   const verdict = checkResult(
     proof,
     {
@@ -72,9 +88,9 @@ export function takeResult(
       model: cidToBytes(expected.model),
       task: fromHex(attempt.task),
       attempt: attempt.attempt,
-      part: head.part,
+      part: arrived.part,
       input: saltedDigest('input', attempt.salt, attempt.digest),
-      output,
+      output: arrived.output,
       price: expected.price
     },
     flushes
@@ -87,13 +103,24 @@ export function takeResult(
     binding: expected.binding,
     opening: { salt: attempt.salt }
   })
-  return {
-    task: attempt.task,
-    attempt: attempt.attempt,
-    outputs: ownMemory(outputs),
-    receipt,
-    times: { queuedUs: verdict.leaf.times.queuedUs, ranUs: verdict.leaf.times.ranUs }
+  return { receipt, queuedUs: verdict.leaf.times.queuedUs, ranUs: verdict.leaf.times.ranUs }
+}
+
+/** The proof of each leaf of a flush that came after its results, by `task/attempt`. Throws when a leaf can't be read. */
+export function proofsOf(flush: Uint8Array, leaves: readonly Uint8Array[]): ReadonlyMap<string, ResultProof> {
+  const { proofs } = treeProofs(leaves)
+  const byAttempt = new Map<string, ResultProof>()
+  for (const [position, leaf] of leaves.entries()) {
+    const proof = proofs[position]
+    if (proof === undefined) continue
+    const { task, attempt } = decodeLeaf(leaf)
+    byAttempt.set(attemptKey(toHex(task), attempt), { flush, leaf, index: proof.index, path: [...proof.path] })
   }
+  return byAttempt
+}
+
+export function attemptKey(task: string, attempt: number): string {
+  return `${task}/${attempt}`
 }
 
 /** Tensors on memory of their own: aligned for any typed array, and free of the larger buffer that they came in. */

@@ -6,14 +6,14 @@ import type { Announcement } from '../protocol/announcement.ts'
 import { valueDigest } from '../protocol/digest.ts'
 import { sealEnvelope } from '../protocol/envelope.ts'
 import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
-import { cidToBytes, fromHex, type LeaseId, type PeerId, peerIdToBytes, type TaskId, toHex } from '../protocol/ids.ts'
+import { type AccountId, cidToBytes, fromHex, type LeaseId, type PeerId, peerIdToBytes, type TaskId, toHex } from '../protocol/ids.ts'
 import type { Clock, Signer } from '../protocol/signer.ts'
 import type { Value } from '../protocol/tensor.ts'
 import type { ResultHead } from '../protocol/transfer.ts'
 import type { ClientCounts, ClientEvent, TaskResult } from './client.ts'
 import { type createMemory, type HeardOffer, writeAward } from './contacts.ts'
 import { discoverShard } from './discover-shard.ts'
-import { type Attempt, sendAttempt, takeResult } from './exchange.ts'
+import { type ArrivedResult, type Attempt, attemptKey, proofsOf, proveResult, type ResultProof, readResult, sendAttempt } from './exchange.ts'
 import type { AskedModel } from './find-model.ts'
 import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './steps/client-state.ts'
 import { clientStep } from './steps/client-step.ts'
@@ -33,16 +33,23 @@ export interface ModelClientInit {
 
 /** A submitted task until it ends. */
 interface Submission {
+  readonly task: TaskId
   readonly key: string
   readonly value: Value
   readonly digest: Uint8Array
   readonly submittedMs: number
+  readonly unsigned: boolean
   readonly onEvent: ((event: ClientEvent) => void) | undefined
+  readonly receipted: PromiseWithResolvers<Uint8Array>
   readonly resolve: (result: TaskResult) => void
   readonly reject: (error: MotorpoolError) => void
+  /** The caller has the outputs; only the receipt is still to come, from this attempt. */
+  handedOut: boolean
   attempt: Attempt | undefined
   sendUs: number
-  result: TaskResult | undefined
+  /** Outputs of the current attempt. */
+  arrived: ArrivedResult | undefined
+  proven: { readonly receipt: Uint8Array; readonly queuedUs: number; readonly ranUs: number } | undefined
 }
 
 interface Ask {
@@ -53,6 +60,8 @@ interface Ask {
   readonly bits: string
 }
 interface AwardedLease {
+  /** Receipts that overtook their results. */
+  readonly early: Map<string, ResultProof>
   readonly lease: LeaseId
   readonly heard: HeardOffer
   readonly envelope: Uint8Array
@@ -63,6 +72,7 @@ export interface TaskSubmission {
   readonly value: Value
   readonly deadlineMs: number
   readonly signal: AbortSignal | undefined
+  readonly unsigned: boolean
   readonly onEvent: ((event: ClientEvent) => void) | undefined
 }
 
@@ -74,6 +84,7 @@ export interface ModelClient {
   holds: (lease: LeaseId) => boolean
   offered: (heard: HeardOffer) => void
   granted: (link: Link, lease: LeaseId, slots: number) => void
+  receipts: (link: Link, lease: LeaseId, flush: Uint8Array, leaves: readonly Uint8Array[]) => void
   refused: (link: Link, lease: LeaseId) => void
   ended: (link: Link, lease: LeaseId) => void
   failed: (link: Link, failure: Omit<Extract<ClientStepEvent, { type: 'failed' }>, 'type' | 'car'>) => void
@@ -101,6 +112,10 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   const asks = new Map<string, { readonly number: number; readonly ask: Ask }>()
   const askIds = new Map<number, string>()
   const awards = new Map<PeerId, AwardedLease>()
+  /** Accounts of cars that this client held leases of, by peer. */
+  const accounts = new Map<PeerId, AccountId>()
+  const sends: Extract<ClientEffect, { type: 'send' }>[] = []
+  const deliveries: Submission[] = []
   const counts = { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
   const stopped = new AbortController()
   let state: ClientState = initialClientState({ ceiling: init.ceiling, unit: init.unit, settings: init.settings, trouble: `${UNKNOWN} ${nameOf(model)}` })
@@ -141,7 +156,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
       case 'moved':
         return noteMove(effect)
       case 'deliver':
-        return deliver(effect.task, effect.attempt)
+        return deliver(effect.task)
       case 'drop-late': {
         counts.droppedLate++
         return tell({ type: 'dropped-late', task: effect.task, attempt: effect.attempt, car: effect.car })
@@ -220,7 +235,8 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     const heard = askOf(number)?.offers.get(car)
     if (heard === undefined) return
     const written = writeAward(account, heard, slots, init.randomBytes(16), nowSeconds())
-    awards.set(car, { ...written, heard })
+    awards.set(car, { ...written, heard, early: new Map() })
+    accounts.set(car, heard.contact.account)
     try {
       heard.contact.link.send({ type: 'award', award: written.envelope })
     } catch {
@@ -236,24 +252,45 @@ export function createModelClient(init: ModelClientInit): ModelClient {
       })
   }
 
-  /** The attempt is on disk before the car can hear of it. */
   function send(effect: Extract<ClientEffect, { type: 'send' }>): void {
-    const { task, attempt, car, lease } = effect
-    const submission = submissions.get(task)
-    const held = awards.get(car)
-    if (submission === undefined || held === undefined) return
+    if (sends.length === 0) queueMicrotask(sendAll)
+    sends.push(effect)
+  }
+
+  /** Attempts are on disk before their cars can hear of them; those of one turn share a write. */
+  function sendAll(): void {
+    const due = sends.splice(0).flatMap(effect => {
+      const submission = submissions.get(effect.task)
+      const held = awards.get(effect.car)
+      return submission === undefined || held === undefined ? [] : [{ effect, submission, held }]
+    })
+    if (due.length === 0) return
     const startedMs = clock.monotonicMs()
     try {
-      journal.recordAttempt(fromHex(task), attempt, held.heard.contact.account)
+      journal.recordAttempts(due.map(({ effect, held }) => ({ task: fromHex(effect.task), attempt: effect.attempt, car: held.heard.contact.account })))
     } catch (cause) {
-      return queueMicrotask(() => {
-        step({ type: 'cancelled', task })
-        fail(task, new MotorpoolError('ERR_DATA_FOLDER', 'the attempt could not be written to the journal; free space on the disk and submit again', { cause }))
-      })
+      for (const { effect } of due) {
+        step({ type: 'cancelled', task: effect.task })
+        fail(
+          effect.task,
+          new MotorpoolError('ERR_DATA_FOLDER', 'the attempt could not be written to the journal; free space on the disk and submit again', { cause })
+        )
+      }
+      return
     }
+    for (const { effect, submission, held } of due) sendOne(effect, submission, held, startedMs)
+  }
+
+  function sendOne(
+    { task, attempt, car, lease, deadlineMs }: Extract<ClientEffect, { type: 'send' }>,
+    submission: Submission,
+    { heard }: AwardedLease,
+    startedMs: number
+  ): void {
     submission.attempt = { task, attempt, lease, car, salt: init.randomBytes(32), digest: submission.digest }
+    submission.arrived = undefined
     submission.onEvent?.({ type: 'assigned', key: submission.key, task, attempt, car })
-    sendAttempt(held.heard.contact.link, submission.attempt, submission.value, effect.deadlineMs - clock.monotonicMs(), stopped.signal).then(
+    sendAttempt(heard.contact.link, submission.attempt, submission.value, deadlineMs - clock.monotonicMs(), stopped.signal).then(
       () => {
         submission.sendUs = Math.round((clock.monotonicMs() - startedMs) * 1000)
       },
@@ -276,25 +313,76 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   function noteMove({ task, from, reason }: Extract<ClientEffect, { type: 'moved' }>): void {
     counts.moved++
     const submission = submissions.get(task)
+    if (submission?.handedOut === true) {
+      return queueMicrotask(() => {
+        step({ type: 'cancelled', task })
+        fail(task, new MotorpoolError('ERR_CAR_LOST', 'the car was lost before it proved what it delivered; submit the task again for a proven result'))
+      })
+    }
     submission?.onEvent?.({ type: 'moved', key: submission.key, task, from, reason })
   }
 
-  function deliver(task: TaskId, attempt: number): void {
+  function deliver(task: TaskId): void {
     const submission = submissions.get(task)
-    const result = submission?.result
-    if (submission === undefined || result === undefined) return
+    if (submission?.proven === undefined) return
     submissions.delete(task)
+    if (deliveries.length === 0) queueMicrotask(deliverAll)
+    deliveries.push(submission)
+  }
+
+  /** Results are on disk before their callers hear of them; those of one flush share a write. */
+  function deliverAll(): void {
+    const due = deliveries.splice(0)
     try {
-      journal.recordResult(fromHex(task), attempt, result.receipt)
-    } catch (cause) {
-      counts.failed++
-      return submission.reject(
-        new MotorpoolError('ERR_DATA_FOLDER', 'the result could not be written to the journal; free space on the disk and submit again', { cause })
+      journal.recordResults(
+        due.flatMap(({ task, attempt, proven }) =>
+          attempt === undefined || proven === undefined ? [] : [{ task: fromHex(task), attempt: attempt.attempt, receipt: proven.receipt }]
+        )
       )
+    } catch (cause) {
+      counts.failed += due.length
+      const error = new MotorpoolError('ERR_DATA_FOLDER', 'the result could not be written to the journal; free space on the disk and submit again', { cause })
+      for (const submission of due) refuse(submission, error)
+      return
     }
-    counts.done++
-    memory.record(result.carAccount, 'completed', clock.unixMs())
-    submission.resolve(result)
+    counts.done += due.length
+    for (const submission of due) {
+      const result = resultOf(submission)
+      if (result === undefined) continue
+      memory.record(result.carAccount, 'completed', clock.unixMs())
+      submission.receipted.resolve(result.receipt)
+      submission.resolve(result)
+    }
+  }
+
+  function resultOf(submission: Submission): TaskResult | undefined {
+    const { attempt, arrived, proven, receipted } = submission
+    const account = attempt === undefined ? undefined : accounts.get(attempt.car)
+    if (attempt === undefined || arrived === undefined || account === undefined) return undefined
+    return {
+      task: attempt.task,
+      model: model.cid,
+      attempt: attempt.attempt,
+      outputs: arrived.outputs,
+      car: attempt.car,
+      carAccount: account,
+      signed: proven !== undefined,
+      receipt: proven?.receipt ?? new Uint8Array(0),
+      receipted: receipted.promise,
+      provisional: true,
+      times: {
+        totalMs: clock.monotonicMs() - submission.submittedMs,
+        sendUs: submission.sendUs,
+        checkUs: arrived.checkUs,
+        queuedUs: proven?.queuedUs ?? 0,
+        ranUs: proven?.ranUs ?? 0
+      }
+    }
+  }
+
+  function refuse(submission: Submission, error: MotorpoolError): void {
+    submission.receipted.reject(error)
+    submission.reject(error)
   }
 
   function fail(task: TaskId, error: MotorpoolError): void {
@@ -302,7 +390,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     if (submission === undefined) return
     submissions.delete(task)
     counts.failed++
-    submission.reject(error)
+    refuse(submission, error)
   }
 
   async function receive(link: Link, head: ResultHead, body: TransferBody): Promise<void> {
@@ -331,36 +419,67 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     }
     const arrivedMs = clock.monotonicMs()
     try {
-      const taken = takeResult(head, parts, {
-        attempt: current,
-        carAccount: fromHex(held.heard.contact.account),
+      const read = readResult(head, parts, current.salt)
+      submission.arrived = { ...read, checkUs: Math.round((clock.monotonicMs() - arrivedMs) * 1000) }
+      const proof = head.proof ?? held.early.get(attemptKey(task, head.attempt))
+      if (proof !== undefined) return prove(link, submission, held, proof)
+      step({ type: 'arrived', car, task, attempt: head.attempt })
+      if (submission.unsigned && submission.attempt === current) handOut(submission)
+    } catch (error) {
+      distrust(link, held, { task, attempt: head.attempt }, error)
+    }
+  }
+
+  /** Gives a caller who asked for speed what nothing proves yet. */
+  function handOut(submission: Submission): void {
+    const result = resultOf(submission)
+    if (result === undefined) return
+    submission.handedOut = true
+    submission.resolve(result)
+  }
+
+  function prove(link: Link, submission: Submission, held: AwardedLease, proof: ResultProof): void {
+    const { attempt, arrived, task } = submission
+    if (attempt === undefined || arrived === undefined) return
+    held.early.delete(attemptKey(task, attempt.attempt))
+    try {
+      const { contact, offer } = held.heard
+      const provingMs = clock.monotonicMs()
+      submission.proven = proveResult(proof, arrived, {
+        attempt,
+        carAccount: fromHex(contact.account),
         clientAccount: account.publicKey,
         model: model.cid,
-        binding: held.heard.contact.binding,
-        price: held.heard.offer.price
+        binding: contact.binding,
+        price: offer.price
       })
-      submission.result = {
-        ...taken,
-        model: model.cid,
-        car,
-        carAccount: held.heard.contact.account,
-        provisional: true,
-        times: {
-          totalMs: clock.monotonicMs() - submission.submittedMs,
-          sendUs: submission.sendUs,
-          checkUs: Math.round((clock.monotonicMs() - arrivedMs) * 1000),
-          ...taken.times
-        }
-      }
-      step({ type: 'result', car, task, attempt: head.attempt })
+      submission.arrived = { ...arrived, checkUs: arrived.checkUs + Math.round((clock.monotonicMs() - provingMs) * 1000) }
+      step({ type: 'result', car: link.remote, task, attempt: attempt.attempt, ranUs: submission.proven.ranUs, roundTripMs: link.roundTripMs() })
     } catch (error) {
-      memory.block(held.heard.contact.account)
-      step({ type: 'bad-result', car, task, attempt: head.attempt, reason: messageOf(error) })
+      distrust(link, held, { task, attempt: attempt.attempt }, error)
+    }
+  }
+
+  function distrust(link: Link, held: AwardedLease, named: { readonly task: TaskId; readonly attempt: number }, error: unknown): void {
+    memory.block(held.heard.contact.account)
+    step({ type: 'bad-result', car: link.remote, ...named, reason: messageOf(error) })
+  }
+
+  /** Receipts for results that came, or are still to come, without. */
+  function receipts(link: Link, lease: LeaseId, flush: Uint8Array, leaves: readonly Uint8Array[]): void {
+    const held = awards.get(link.remote)
+    if (held === undefined || held.lease !== lease) return
+    for (const [key, proof] of proofsOf(flush, leaves)) {
+      const [task = '', attempt = ''] = key.split('/')
+      const submission = submissions.get(task as TaskId)
+      if (submission?.attempt === undefined || submission.attempt.car !== link.remote || submission.attempt.attempt !== Number(attempt)) continue
+      if (submission.arrived === undefined) held.early.set(key, proof)
+      else prove(link, submission, held, proof)
     }
   }
 
   return {
-    run: ({ key, value, deadlineMs, signal, onEvent }) =>
+    run: ({ key, value, deadlineMs, signal, unsigned, onEvent }) =>
       new Promise((resolve, reject) => {
         const task = toHex(init.randomBytes(16)) as TaskId
         const submittedMs = clock.monotonicMs()
@@ -380,8 +499,14 @@ export function createModelClient(init: ModelClientInit): ModelClient {
             settle(outcome)
           }
         counts.submitted++
+        const receipted = Promise.withResolvers<Uint8Array>()
+        receipted.promise.catch(() => undefined)
         submissions.set(task, {
+          task,
           key,
+          unsigned,
+          receipted,
+          handedOut: false,
           value,
           digest: valueDigest(value),
           submittedMs,
@@ -390,7 +515,8 @@ export function createModelClient(init: ModelClientInit): ModelClient {
           reject: end(reject),
           attempt: undefined,
           sendUs: 0,
-          result: undefined
+          arrived: undefined,
+          proven: undefined
         })
         if (signal?.aborted === true) return onAbort()
         signal?.addEventListener('abort', onAbort, { once: true })
@@ -409,7 +535,8 @@ export function createModelClient(init: ModelClientInit): ModelClient {
       step({ type: 'offered', ask: asked.number, offer: memory.rank(heard, new DataView(init.randomBytes(4).buffer).getUint32(0) / 2 ** 32) })
     },
     granted: (link, lease, slots) => {
-      if (awards.get(link.remote)?.lease === lease) step({ type: 'granted', car: link.remote, lease, slots })
+      if (awards.get(link.remote)?.lease === lease)
+        step({ type: 'granted', car: link.remote, lease, slots, parallel: awards.get(link.remote)?.heard.offer.parallel ?? 1 })
     },
     refused: (link, lease) => {
       if (awards.get(link.remote)?.lease === lease) step({ type: 'refused', car: link.remote })
@@ -418,6 +545,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
       if (awards.get(link.remote)?.lease === lease) step({ type: 'lease-ended', car: link.remote })
     },
     failed: (link, failure) => step({ type: 'failed', car: link.remote, ...failure }),
+    receipts,
     received: (link, head, body) => void receive(link, head, body),
     leaving: (car, secondsLeft) => {
       if (awards.has(car)) step({ type: 'leaving', car, secondsLeft })

@@ -14,8 +14,10 @@ export const offerSchema = z.strictObject({
   model: bytesUpTo(64),
   car: bytesUpTo(64),
   client: bytesUpTo(64),
-  /** Tasks that it would run for this client at once. */
+  /** Tasks that this client may have under way here at once: those that run, and those that wait here so that the car never does. */
   slots: integer.min(1).max(64),
+  /** Tasks that the car runs at the same time. */
+  parallel: integer.min(1).max(64),
   /** Tasks ahead of it on the car. */
   queued: integer,
   /** Expected time from award to the first result, microseconds, from this car's own measurements; 0 when it never ran this model. */
@@ -115,6 +117,8 @@ export const controlSchema = z.discriminatedUnion('type', [
   }),
   /** The vehicle departs: what cannot end in `secondsLeft` is to be moved now. */
   z.strictObject({ type: z.literal('leaving'), secondsLeft: integer, reason: z.string().max(128) }),
+  /** Car to client, after unsigned results: the flush that signs them, and its leaves (dag-cbor) in the order of its tree. */
+  z.strictObject({ type: z.literal('receipts'), lease: bytes(32), flush: envelope, leaves: z.array(bytesUpTo(1024)).min(1).max(64) }),
   /** Either side ends a lease. */
   z.strictObject({ type: z.literal('release'), lease: bytes(32) })
 ])

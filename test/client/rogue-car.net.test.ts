@@ -94,6 +94,7 @@ async function offer(mesh: Mesh, message: Uint8Array): Promise<void> {
     car: peerIdToBytes(mesh.peerId),
     client: announcement.client,
     slots: 2,
+    parallel: 1,
     queued: 0,
     completionUs: 1,
     runUs: 1,

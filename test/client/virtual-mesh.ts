@@ -139,7 +139,7 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
       case 'offer':
         return toClient(car, { type: 'offered', ask: Number(effect.ask), offer: { car: car.id, offer: offerOf(effect), completionRate: 0.5, draw: random() } })
       case 'grant':
-        return toClient(car, { type: 'granted', car: car.id, lease: effect.lease, slots: effect.slots })
+        return toClient(car, { type: 'granted', car: car.id, lease: effect.lease, slots: effect.slots, parallel: slots })
       case 'refuse':
         return toClient(car, { type: 'refused', car: car.id })
       case 'run':
@@ -149,7 +149,11 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
         return
       case 'reply':
         log.ran++
-        return toClient(car, { type: 'result', car: car.id, task: effect.task, attempt: effect.attempt })
+        // Half of the results come before their receipts, as under load.
+        if (random() < 0.5) toClient(car, { type: 'arrived', car: car.id, task: effect.task, attempt: effect.attempt })
+        return at(delayMs * 2 + random() * 20, () =>
+          toClient(car, { type: 'result', car: car.id, task: effect.task, attempt: effect.attempt, ranUs: runMs * 1000, roundTripMs: delayMs * 2 })
+        )
       case 'fail': {
         const { task, attempt, code, message, retryable } = effect
         return toClient(car, { type: 'failed', car: car.id, task, attempt, code, message, retryable })
@@ -238,6 +242,7 @@ function offerOf(effect: Extract<CarEffect, { type: 'offer' }>): Offer {
     car: empty,
     client: empty,
     slots: effect.slots,
+    parallel: effect.parallel,
     queued: effect.queued,
     completionUs: effect.completionUs,
     runUs: effect.runUs,

@@ -35,6 +35,7 @@ const offerOf = ({
     car: empty,
     client: empty,
     slots: 1,
+    parallel: 1,
     queued: 0,
     completionUs,
     runUs: completionUs,

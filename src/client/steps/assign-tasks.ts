@@ -5,14 +5,16 @@ export function expireTasks(state: ClientState, nowMs: number, effects: ClientEf
   const late = (task: OpenTask): boolean => task.deadlineMs <= nowMs
   let { leases } = state
   for (const lease of state.leases.values()) {
-    const overdue = [...lease.flights.values()].filter(late)
+    const overdue = [...lease.flights.values(), ...[...lease.unproven.values()].map(({ task }) => task)].filter(late)
     if (overdue.length === 0) continue
     const flights = new Map(lease.flights)
+    const unproven = new Map(lease.unproven)
     for (const flight of overdue) {
       flights.delete(flight.id)
+      unproven.delete(flight.id)
       effects.push({ type: 'cancel', task: flight.id, attempt: flight.attempt, car: lease.car, lease: lease.lease }, deadlineFailure(state, flight))
     }
-    leases = new Map(leases).set(lease.car, { ...lease, flights, idleSinceMs: nowMs })
+    leases = new Map(leases).set(lease.car, { ...lease, flights, unproven, idleSinceMs: nowMs })
   }
   const overdue = state.waiting.filter(late)
   for (const task of overdue) effects.push(deadlineFailure(state, task))
@@ -66,9 +68,9 @@ function pickLease(task: OpenTask, leases: ReadonlyMap<string, HeldLease>): Held
     if (lease.leavesAtMs !== null) continue
     if (task.avoid.includes(lease.car)) continue
     others = true
-    if (lease.flights.size < lease.slots && (best === undefined || lease.flights.size / lease.slots < best.flights.size / best.slots)) best = lease
+    if (lease.flights.size < lease.window && (best === undefined || lease.flights.size / lease.window < best.flights.size / best.window)) best = lease
   }
   if (best !== undefined || others) return best
-  for (const lease of leases.values()) if (lease.leavesAtMs === null && lease.flights.size < lease.slots) return lease
+  for (const lease of leases.values()) if (lease.leavesAtMs === null && lease.flights.size < lease.window) return lease
   return undefined
 }

@@ -17,6 +17,8 @@ export interface ClientSettings {
   /** First and longest pause between two announcements while work is waiting. */
   readonly askPauseMs: number
   readonly askPauseMostMs: number
+  /** A result whose receipt isn't there by then counts as wrong. */
+  readonly receiptWaitMs: number
 }
 
 export const CLIENT_DEFAULTS: ClientSettings = {
@@ -26,7 +28,8 @@ export const CLIENT_DEFAULTS: ClientSettings = {
   maximumCars: 16,
   maximumFailures: 4,
   askPauseMs: 250,
-  askPauseMostMs: 4_000
+  askPauseMostMs: 4_000,
+  receiptWaitMs: 5_000
 }
 
 /** A task that has not ended. */
@@ -47,7 +50,13 @@ export interface HeldLease {
   readonly lease: LeaseId
   readonly car: PeerId
   readonly slots: number
+  /** Tasks that the car runs at the same time. */
+  readonly parallel: number
+  /** Tasks to have under way there: what the car runs, one that waits there, and what the line holds. */
+  readonly window: number
   readonly flights: ReadonlyMap<TaskId, OpenTask>
+  /** Results that came before their receipts, with when these are overdue. */
+  readonly unproven: ReadonlyMap<TaskId, { readonly task: OpenTask; readonly dueMs: number }>
   readonly idleSinceMs: number
   /** When a car that leaves is given up; null while it stays. */
   readonly leavesAtMs: number | null
@@ -96,9 +105,12 @@ export type ClientStepEvent =
   | { readonly type: 'undiscovered'; readonly ask: number; readonly trouble: string }
   | { readonly type: 'announced'; readonly ask: number; readonly round: number; readonly recipients: number }
   | { readonly type: 'offered'; readonly ask: number; readonly offer: RankableOffer }
-  | { readonly type: 'granted'; readonly car: PeerId; readonly lease: LeaseId; readonly slots: number }
+  | { readonly type: 'granted'; readonly car: PeerId; readonly lease: LeaseId; readonly slots: number; readonly parallel: number }
   | { readonly type: 'refused'; readonly car: PeerId }
-  | { readonly type: 'result'; readonly car: PeerId; readonly task: TaskId; readonly attempt: number }
+  /** Outputs are there, the receipt is not: the car is free for the next task. */
+  | { readonly type: 'arrived'; readonly car: PeerId; readonly task: TaskId; readonly attempt: number }
+  /** Outputs and receipt are there and hold. */
+  | { readonly type: 'result'; readonly car: PeerId; readonly task: TaskId; readonly attempt: number; readonly ranUs?: number; readonly roundTripMs?: number }
   | { readonly type: 'bad-result'; readonly car: PeerId; readonly task: TaskId; readonly attempt: number; readonly reason: string }
   | {
       readonly type: 'failed'

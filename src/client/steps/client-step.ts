@@ -52,6 +52,8 @@ function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effect
       return openLease(state, event, nowMs, effects)
     case 'refused':
       return answerRefusal(state, event.car)
+    case 'arrived':
+      return noteArrival(state, event, nowMs, effects)
     case 'result':
       return takeResult(state, event, nowMs, effects)
     case 'bad-result':
@@ -75,6 +77,11 @@ function pauseAsking(state: ClientState, nowMs: number): ClientState {
   return { ...state, asking: null, nextAskMs: nowMs + state.askPauseMs, askPauseMs: Math.min(state.settings.askPauseMostMs, state.askPauseMs * 2) }
 }
 
+/** Tasks that a lease has not ended: under way, and waiting for receipts. */
+function openTasks(lease: HeldLease): readonly OpenTask[] {
+  return [...lease.flights.values(), ...[...lease.unproven.values()].map(({ task }) => task)]
+}
+
 function withLease(state: ClientState, lease: HeldLease): ClientState {
   return { ...state, leases: new Map(state.leases).set(lease.car, lease) }
 }
@@ -82,7 +89,17 @@ function withLease(state: ClientState, lease: HeldLease): ClientState {
 function openLease(state: ClientState, event: Extract<ClientStepEvent, { type: 'granted' }>, nowMs: number, effects: ClientEffect[]): ClientState {
   const { asking } = state
   effects.push({ type: 'lease-opened', car: event.car, slots: event.slots })
-  const lease: HeldLease = { lease: event.lease, car: event.car, slots: event.slots, flights: new Map(), idleSinceMs: nowMs, leavesAtMs: null }
+  const lease: HeldLease = {
+    lease: event.lease,
+    car: event.car,
+    slots: event.slots,
+    parallel: event.parallel,
+    window: Math.min(event.slots, event.parallel + 1),
+    flights: new Map(),
+    unproven: new Map(),
+    idleSinceMs: nowMs,
+    leavesAtMs: null
+  }
   const opened = { ...withLease(state, lease), everLeased: true, trouble: null, askPauseMs: state.settings.askPauseMs }
   if (asking === null || !asking.pending.has(event.car)) return opened
   const pending = new Map(asking.pending)
@@ -90,27 +107,56 @@ function openLease(state: ClientState, event: Extract<ClientStepEvent, { type: '
   return { ...opened, asking: { ...asking, pending, carsWon: asking.carsWon + 1 } }
 }
 
-/** Takes a flight off its lease; undefined when that attempt is not the current one there. */
+/** Takes a task off its lease, under way or waiting for its receipt; undefined when that attempt is not the current one there. */
 function landFlight(
   state: ClientState,
   car: PeerId,
   task: TaskId,
   attempt: number,
   nowMs: number
-): { readonly state: ClientState; readonly flight: OpenTask } | undefined {
+): { readonly state: ClientState; readonly lease: HeldLease; readonly flight: OpenTask } | undefined {
   const lease = state.leases.get(car)
-  const flight = lease?.flights.get(task)
+  const flight = lease?.flights.get(task) ?? lease?.unproven.get(task)?.task
   if (lease === undefined || flight === undefined || flight.attempt !== attempt) return undefined
-  const flights = new Map(lease.flights)
-  flights.delete(task)
-  return { state: withLease(state, { ...lease, flights, idleSinceMs: nowMs }), flight }
+  const landed = { ...lease, flights: without(lease.flights, task), unproven: without(lease.unproven, task), idleSinceMs: nowMs }
+  return { state: withLease(state, landed), lease: landed, flight }
+}
+
+function without<V>(map: ReadonlyMap<TaskId, V>, task: TaskId): ReadonlyMap<TaskId, V> {
+  if (!map.has(task)) return map
+  const rest = new Map(map)
+  rest.delete(task)
+  return rest
+}
+
+/** The car has done its part and is free for more; the task ends when its receipt comes. */
+function noteArrival(state: ClientState, event: Extract<ClientStepEvent, { type: 'arrived' }>, nowMs: number, effects: ClientEffect[]): ClientState {
+  const { car, task, attempt } = event
+  const landed = landFlight(state, car, task, attempt, nowMs)
+  if (landed === undefined) {
+    effects.push({ type: 'drop-late', task, attempt, car })
+    return state
+  }
+  const unproven = new Map(landed.lease.unproven).set(task, { task: landed.flight, dueMs: nowMs + state.settings.receiptWaitMs })
+  return withLease(landed.state, { ...landed.lease, unproven })
 }
 
 function takeResult(state: ClientState, event: Extract<ClientStepEvent, { type: 'result' }>, nowMs: number, effects: ClientEffect[]): ClientState {
   const { car, task, attempt } = event
   const landed = landFlight(state, car, task, attempt, nowMs)
   effects.push({ type: landed === undefined ? 'drop-late' : 'deliver', task, attempt, car })
-  return landed?.state ?? state
+  if (landed === undefined) return state
+  return withLease(landed.state, { ...landed.lease, window: fittingWindow(landed.lease, event) })
+}
+
+/** Runs shorter than this are mostly hand-over, which a longer queue doesn't shorten, µs. */
+const SHORTEST_RUN_US = 200
+
+/** What the car runs at once, one more that is there when a run ends, and as many as it runs during a round trip. */
+function fittingWindow(lease: HeldLease, { ranUs, roundTripMs }: Extract<ClientStepEvent, { type: 'result' }>): number {
+  if (ranUs === undefined || roundTripMs === undefined) return lease.window
+  const duringRoundTrip = Math.ceil((lease.parallel * roundTripMs * 1000) / Math.max(SHORTEST_RUN_US, ranUs) - 0.1)
+  return Math.min(lease.slots, lease.parallel + 1 + Math.max(0, duringRoundTrip))
 }
 
 function takeFailure(state: ClientState, event: Extract<ClientStepEvent, { type: 'failed' }>, nowMs: number, effects: ClientEffect[]): ClientState {
@@ -136,7 +182,7 @@ function avoiding(task: OpenTask, car: PeerId): readonly PeerId[] {
 function startLeaving(state: ClientState, car: PeerId, secondsLeft: number, nowMs: number, effects: ClientEffect[]): ClientState {
   const lease = state.leases.get(car)
   if (lease === undefined) return answerRefusal(state, car)
-  if (secondsLeft === 0 || lease.flights.size === 0) return closeLease(state, car, 'leaving', 'the car leaves', nowMs, effects)
+  if (secondsLeft === 0 || openTasks(lease).length === 0) return closeLease(state, car, 'leaving', 'the car leaves', nowMs, effects)
   return withLease(state, { ...lease, leavesAtMs: nowMs + secondsLeft * 1000 })
 }
 
@@ -147,7 +193,7 @@ function closeLease(state: ClientState, car: PeerId, reason: LeaseEnd, why: stri
   const leases = new Map(state.leases)
   leases.delete(car)
   effects.push({ type: 'lease-closed', car, lease: lease.lease, reason, tell: reason !== 'lost' && reason !== 'released' })
-  const moved = [...lease.flights.values()].map(flight => ({ ...flight, avoid: avoiding(flight, car) }))
+  const moved = openTasks(lease).map(flight => ({ ...flight, avoid: avoiding(flight, car) }))
   for (const flight of moved) effects.push({ type: 'moved', task: flight.id, from: car, reason: why })
   return { ...state, leases, waiting: [...moved, ...state.waiting], ...(moved.length > 0 ? { nextAskMs: nowMs, askPauseMs: state.settings.askPauseMs } : {}) }
 }
@@ -155,9 +201,12 @@ function closeLease(state: ClientState, car: PeerId, reason: LeaseEnd, why: stri
 function closeDueLeases(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
   let next = state
   for (const lease of state.leases.values()) {
-    const gone = lease.leavesAtMs !== null && (lease.leavesAtMs <= nowMs || lease.flights.size === 0)
-    const idle = lease.flights.size === 0 && state.waiting.length === 0 && nowMs - lease.idleSinceMs >= state.settings.leaseIdleMs
+    const empty = lease.flights.size === 0 && lease.unproven.size === 0
+    const gone = lease.leavesAtMs !== null && (lease.leavesAtMs <= nowMs || empty)
+    const overdue = [...lease.unproven.values()].some(({ dueMs }) => dueMs <= nowMs)
+    const idle = empty && state.waiting.length === 0 && nowMs - lease.idleSinceMs >= state.settings.leaseIdleMs
     if (gone) next = closeLease(next, lease.car, 'leaving', 'the car leaves', nowMs, effects)
+    else if (overdue) next = closeLease(next, lease.car, 'refused', 'its receipts did not come', nowMs, effects)
     else if (idle) next = closeLease(next, lease.car, 'idle', 'no work was left', nowMs, effects)
   }
   return next
@@ -165,7 +214,7 @@ function closeDueLeases(state: ClientState, nowMs: number, effects: ClientEffect
 
 function cancelTask(state: ClientState, task: TaskId, nowMs: number, effects: ClientEffect[]): ClientState {
   for (const lease of state.leases.values()) {
-    const flight = lease.flights.get(task)
+    const flight = lease.flights.get(task) ?? lease.unproven.get(task)?.task
     if (flight === undefined) continue
     effects.push({ type: 'cancel', task, attempt: flight.attempt, car: lease.car, lease: lease.lease })
     return landFlight(state, lease.car, task, flight.attempt, nowMs)?.state ?? state
@@ -176,7 +225,7 @@ function cancelTask(state: ClientState, task: TaskId, nowMs: number, effects: Cl
 function stopAll(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
   let next = state
   for (const lease of state.leases.values()) {
-    for (const flight of lease.flights.values()) effects.push({ type: 'cancel', task: flight.id, attempt: flight.attempt, car: lease.car, lease: lease.lease })
+    for (const flight of openTasks(lease)) effects.push({ type: 'cancel', task: flight.id, attempt: flight.attempt, car: lease.car, lease: lease.lease })
     const closed: ClientEffect[] = []
     next = closeLease(next, lease.car, 'stopped', 'the client stopped', nowMs, closed)
     effects.push(...closed.filter(effect => effect.type === 'lease-closed'))
@@ -191,7 +240,8 @@ function nextWakeMs(state: ClientState, nowMs: number): number | undefined {
   const due: number[] = []
   for (const task of state.waiting) due.push(task.deadlineMs)
   for (const lease of state.leases.values()) {
-    for (const flight of lease.flights.values()) due.push(flight.deadlineMs)
+    for (const flight of openTasks(lease)) due.push(flight.deadlineMs)
+    for (const { dueMs } of lease.unproven.values()) due.push(dueMs)
     if (lease.leavesAtMs !== null) due.push(lease.leavesAtMs)
     if (lease.flights.size === 0) due.push(lease.idleSinceMs + state.settings.leaseIdleMs)
   }

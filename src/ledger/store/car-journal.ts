@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
-import { damaged, guard, openDatabase, type Row, rowSum, sqliteCode } from './open-database.ts'
+import { damaged, guard, inOneWrite, openDatabase, type Row, rowSum } from './open-database.ts'
 
 const SCHEMA = `
   CREATE TABLE leaf (account BLOB, task BLOB, part INTEGER, attempt INTEGER, leaf BLOB, sum BLOB, PRIMARY KEY (account, task, part, attempt)) WITHOUT ROWID;
@@ -80,27 +80,7 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
     }
   }
 
-  function recordLeaves(records: readonly LeafRecord[]): void {
-    guard(file, () => {
-      database.exec('BEGIN IMMEDIATE')
-      try {
-        for (const record of records) insert(record)
-        database.exec('COMMIT')
-      } catch (error) {
-        rollBack()
-        throw error
-      }
-    })
-  }
-
-  /** On a full disk SQLite has rolled back by itself, and says so. */
-  function rollBack(): void {
-    try {
-      database.exec('ROLLBACK')
-    } catch (error) {
-      if (sqliteCode(error) === undefined) throw error
-    }
-  }
+  const recordLeaves = (records: readonly LeafRecord[]): void => inOneWrite(database, file, () => records.forEach(insert))
 
   function readCeiling(lease: Uint8Array): number {
     const row = guard(file, () => selectLease.get(lease))

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
-import { damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
+import { damaged, guard, inOneWrite, openDatabase, type Row, rowSum } from './open-database.ts'
 
 const SCHEMA = 'CREATE TABLE task (task BLOB PRIMARY KEY, attempt INTEGER, car TEXT, receipt BLOB, sum BLOB) WITHOUT ROWID'
 
@@ -16,14 +16,32 @@ export interface JournaledTask {
   readonly receipt: Uint8Array | undefined
 }
 
+/** An attempt that is about to be sent; `car` is the car's account. */
+export interface AttemptRecord {
+  readonly task: Uint8Array
+  readonly attempt: number
+  readonly car: string
+}
+
+export interface ResultRecord {
+  readonly task: Uint8Array
+  readonly attempt: number
+  /** The receipt file. */
+  readonly receipt: Uint8Array
+}
+
 /** What a client must not forget. What a call has written is on disk when it returns; task ids are raw bytes. */
 export interface ClientJournal {
   /** Before an attempt is sent. Throws `ERR_ATTEMPT_USED` unless it is above every earlier one and no result has come. */
   recordAttempt: (task: Uint8Array, attempt: number, car: string) => void
+  /** Many at once for the price of one write: all or, when one throws, none. */
+  recordAttempts: (records: readonly AttemptRecord[]) => void
   /** Whether a result of this attempt still counts. */
   isCurrent: (task: Uint8Array, attempt: number) => boolean
   /** Once per task. Throws `ERR_ATTEMPT_USED` when the attempt is not current or a result is there. */
   recordResult: (task: Uint8Array, attempt: number, receipt: Uint8Array) => void
+  /** Many at once for the price of one write: all or, when one throws, none. */
+  recordResults: (records: readonly ResultRecord[]) => void
   taskOf: (task: Uint8Array) => JournaledTask | undefined
   close: () => void
 }
@@ -59,18 +77,24 @@ export function openClientJournal(folder: Pick<DataFolder, 'path'>): ClientJourn
     return found !== undefined && found.attempt === attempt && found.receipt === undefined
   }
 
+  function writeAttempt({ task, attempt, car }: AttemptRecord): void {
+    const found = taskOf(task)
+    if (found !== undefined && (found.receipt !== undefined || found.attempt >= attempt)) throw used(task, attempt)
+    write(task, { attempt, car, receipt: undefined })
+  }
+
+  function writeResult({ task, attempt, receipt }: ResultRecord): void {
+    const found = taskOf(task)
+    if (found === undefined || found.attempt !== attempt || found.receipt !== undefined) throw used(task, attempt)
+    write(task, { ...found, receipt })
+  }
+
   return {
-    recordAttempt(task, attempt, car) {
-      const found = taskOf(task)
-      if (found !== undefined && (found.receipt !== undefined || found.attempt >= attempt)) throw used(task, attempt)
-      write(task, { attempt, car, receipt: undefined })
-    },
+    recordAttempt: (task, attempt, car) => writeAttempt({ task, attempt, car }),
+    recordAttempts: records => inOneWrite(database, file, () => records.forEach(writeAttempt)),
+    recordResult: (task, attempt, receipt) => writeResult({ task, attempt, receipt }),
+    recordResults: records => inOneWrite(database, file, () => records.forEach(writeResult)),
     isCurrent,
-    recordResult(task, attempt, receipt) {
-      const found = taskOf(task)
-      if (found === undefined || found.attempt !== attempt || found.receipt !== undefined) throw used(task, attempt)
-      write(task, { ...found, receipt })
-    },
     taskOf,
     close: () => database.close()
   }

@@ -65,6 +65,29 @@ function checkDatabase(database: DatabaseSync, { file, version, checks }: Databa
   }
 }
 
+/** Runs what writes as one transaction, on disk when it returns: all of it or, when it throws, nothing. Errors as `guard`. */
+export function inOneWrite(database: DatabaseSync, file: string, write: () => void): void {
+  guard(file, () => {
+    database.exec('BEGIN IMMEDIATE')
+    try {
+      write()
+      database.exec('COMMIT')
+    } catch (error) {
+      rollBack(database)
+      throw error
+    }
+  })
+}
+
+/** On a full disk SQLite has rolled back by itself, and says so. */
+function rollBack(database: DatabaseSync): void {
+  try {
+    database.exec('ROLLBACK')
+  } catch (error) {
+    if (sqliteCode(error) === undefined) throw error
+  }
+}
+
 /** Runs SQL; SQLite's errors become `ERR_DATA_FOLDER` naming the file. */
 export function guard<T>(file: string, run: () => T): T {
   try {
