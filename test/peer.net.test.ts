@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { JobOutcome } from '../src/client/client.ts'
+import { decodeReceipt } from '../src/ledger/receipt.ts'
 import { verifyReceipt } from '../src/ledger/verify-receipt.ts'
 import { createPeer, type Peer } from '../src/peer.ts'
 import { isMotorpoolError } from '../src/protocol/errors.ts'
@@ -61,6 +62,37 @@ describe('a peer', () => {
       output: { kind: 'tensors', parameters: {}, tensors: result.outputs }
     })
     expect(report).toMatchObject({ carAccount: result.carAccount, clientAccount: client.account, task: result.task, attempt: 1, model: result.model })
+  })
+
+  it('proves many results of a busy lease by few signatures, each receipt valid by itself', async () => {
+    const { addModel: add, addCar, addClient } = open()
+    await add('noop', noopModel())
+    await addCar()
+    const client = await addClient()
+    const results = await Promise.all(Array.from({ length: 60 }, (_, index) => client.run('noop', { x: bytes(`task ${index}`) })))
+    const flushes = new Set<string>()
+    for (const [index, result] of results.entries()) {
+      const input = { kind: 'tensors', parameters: {}, tensors: { x: bytes(`task ${index}`) } }
+      const output = { kind: 'tensors', parameters: {}, tensors: result.outputs }
+      expect(verifyReceipt(result.receipt, { input, output }).task).toBe(result.task)
+      flushes.add(Buffer.from(decodeReceipt(result.receipt).flush).toString('hex'))
+    }
+    expect(flushes.size).toBeLessThan(results.length / 2)
+  })
+
+  it('hands out unsigned outputs to who asked for speed, and their receipts after', async () => {
+    const { addModel: add, addCar, addClient } = open()
+    await add('noop', noopModel())
+    await addCar()
+    const client = await addClient()
+    const results = await Promise.all(Array.from({ length: 30 }, (_, index) => client.run('noop', { x: bytes(`task ${index}`) }, { unsigned: true })))
+    expect(results.some(result => !result.signed)).toBe(true)
+    for (const [index, result] of results.entries()) {
+      expect(Buffer.from(result.outputs.y?.data ?? []).toString()).toBe(`task ${index}`)
+      expect(result.receipt.length > 0).toBe(result.signed)
+      expect(verifyReceipt(await result.receipted).task).toBe(result.task)
+    }
+    expect((await client.run('noop', { x: bytes('signed') })).signed).toBe(true)
   })
 
   it('leaves nothing of inputs and outputs on the disk of the car', async () => {
