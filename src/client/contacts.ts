@@ -3,6 +3,7 @@ import type { Link } from '../mesh/mesh.ts'
 import type { RankableOffer } from '../placement/ranking.ts'
 import type { Award, Offer } from '../protocol/control.ts'
 import { openOffer, sealEnvelope } from '../protocol/envelope.ts'
+import { isMotorpoolError } from '../protocol/errors.ts'
 import {
   type AccountId,
   cidFromBytes,
@@ -18,6 +19,7 @@ import {
 } from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { Signer } from '../protocol/signer.ts'
+import type { ResultHead } from '../protocol/transfer.ts'
 import { completionRate, type Experience, NO_EXPERIENCE, recordOutcome } from '../trust/experience.ts'
 
 /** A car that offered to this client on the link that is open now. */
@@ -110,5 +112,22 @@ export function createMemory(): {
       blocked.add(account)
     },
     isBlocked: account => blocked.has(account)
+  }
+}
+
+/** An award, granted or not yet. */
+export interface AwardedLease {
+  readonly lease: LeaseId
+  readonly heard: HeardOffer
+  /** Receipts that overtook their results, by `task/attempt`. */
+  readonly early: Map<string, NonNullable<ResultHead['proof']>>
+}
+
+/** Says something to a car that may be gone; a lost link is noticed elsewhere. */
+export function quietly(say: () => void): void {
+  try {
+    say()
+  } catch (error) {
+    if (!isMotorpoolError(error, 'ERR_LINK_CLOSED')) throw error
   }
 }

@@ -6,10 +6,11 @@ import type { Clock, Signer } from '../protocol/signer.ts'
 import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client.ts'
 import { createMemory, readOffer } from './contacts.ts'
 import type { AskedModel } from './find-model.ts'
-import { createModelClient, type ModelClient, type TaskSubmission } from './model-client.ts'
+import { createModelClient, type ModelClient } from './model-client.ts'
 import { prepareInput } from './prepare-input.ts'
 import { runJob } from './run-job.ts'
 import type { ClientSettings } from './steps/client-state.ts'
+import type { TaskSubmission } from './submissions.ts'
 
 export interface ClientInit {
   readonly mesh: Mesh

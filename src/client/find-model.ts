@@ -10,6 +10,11 @@ export interface AskedModel {
   readonly manifest: ModelManifest
 }
 
+/** A model's name and CID, for messages. */
+export function describeModel({ cid, manifest }: AskedModel): string {
+  return `${manifest.name} (${cid})`
+}
+
 export interface FindModelInit {
   readonly mesh: Mesh
   /** Looks in this peer's own store; rejects `ERR_MODEL_UNKNOWN`. */
