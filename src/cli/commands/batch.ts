@@ -18,8 +18,11 @@ interface BatchOptions extends MeshOptions {
   readonly in: string
   readonly out: string
   readonly receipts?: string
-  readonly deadline: number
+  readonly deadline?: number
 }
+
+/** A batch is left alone for long: its tasks may wait for cars to come home. */
+const DEADLINE_MS = 600_000
 
 /** `motorpool batch MODEL --in … --out FILE`: many tasks, recorded one by one, so that it goes on where it was killed. */
 export function addBatch(program: Command, context: CommandContext): void {
@@ -28,7 +31,7 @@ export function addBatch(program: Command, context: CommandContext): void {
     .requiredOption('--in <folder-or-jsonl>', 'a folder of images (or .json requests), or a file of lines {"key","file"} or {"key","inputs"}')
     .requiredOption('--out <file>', 'where results go, a line of JSON each; the last line of a key counts')
     .option('--receipts <folder>', 'where to leave the receipts')
-    .option('--deadline <seconds>', 'give up on a task after this long', secondsToMs, 600_000)
+    .option('--deadline <seconds>', 'give up on a task after this long (default: 600)', secondsToMs)
     .action((model: string, options: BatchOptions) => batch(model, options, context))
 }
 
@@ -64,7 +67,8 @@ async function batch(name: string, options: BatchOptions, context: CommandContex
       const peer = await openClient(mesh, context)
       try {
         const tasks = waitingTasks(source, record, inputs, fail)
-        for await (const outcome of peer.submit({ model: model.cid, tasks, signal: context.signal, deadlineMs: options.deadline })) settle(outcome)
+        for await (const outcome of peer.submit({ model: model.cid, tasks, signal: context.signal, deadlineMs: options.deadline ?? DEADLINE_MS }))
+          settle(outcome)
       } finally {
         await peer.stop()
       }

@@ -13,7 +13,7 @@ import { resultJson, textOf } from '../task-output.ts'
 interface RunCommandOptions extends MeshOptions {
   readonly input: string
   readonly receipt?: string
-  readonly deadline: number
+  readonly deadline?: number
   readonly param?: Record<string, ParameterValue>
 }
 
@@ -23,7 +23,7 @@ export function addRun(program: Command, context: CommandContext): void {
   withMeshOptions(withCommonOptions(command, 'motorpool run ocr --input page.png\nmotorpool run my-model --input tensors.json --receipt task.receipt'))
     .option('--input <file>', 'an image, or JSON tensors as the Open Inference Protocol has them; - reads standard input', '-')
     .option('--receipt <file>', 'where to leave the receipt')
-    .option('--deadline <seconds>', 'give up after this long', secondsToMs, 60_000)
+    .option('--deadline <seconds>', 'give up after this long (default: 60)', secondsToMs)
     .option('--param <key=value>', 'a parameter that goes with the input; may be repeated', collectParameter)
     .action((model: string, options: RunCommandOptions) => run(model, options, context))
 }
