@@ -1,11 +1,10 @@
-import type { Runner, RunResult } from '../inference/runner.ts'
 import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
-import type { Link, LinkHandlers, Mesh, TransferBody } from '../mesh/mesh.ts'
+import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
 import { answersRound } from '../placement/suppression.ts'
 import type { Announcement, Capacity } from '../protocol/announcement.ts'
 import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
-import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
+import { isMotorpoolError } from '../protocol/errors.ts'
 import {
   cidFromBytes,
   cidToBytes,
@@ -19,22 +18,13 @@ import {
   toHex
 } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
-import type { Value } from '../protocol/tensor.ts'
-import type { TaskHead } from '../protocol/transfer.ts'
 import type { CarEvent, CarStatus } from './car.ts'
-import { type AdmittedTask, type CarEffect, type CarStepEvent, type CarWork, initialCarWork } from './car-state.ts'
+import { type CarEffect, type CarStepEvent, type CarWork, initialCarWork } from './car-state.ts'
 import { carStep } from './car-step.ts'
+import type { LoadedModel } from './load-models.ts'
 import { createOfferDesk } from './offers.ts'
-import { createProver, type LeaseContext } from './prove-results.ts'
-import { readTask } from './read-task.ts'
 import { joinShard, type ShardMember } from './shard-member.ts'
-
-/** A model that is loaded in its worker. */
-export interface LoadedModel {
-  readonly cid: ModelCid
-  readonly name: string
-  readonly runner: Runner
-}
+import { createTaskDesk } from './task-desk.ts'
 
 export interface CarInit {
   readonly mesh: Mesh
@@ -61,21 +51,6 @@ export interface CarStay {
   depart: (departure: { readonly reason: string; readonly secondsLeft: number }) => Promise<void>
 }
 
-interface Admission {
-  readonly link: Link
-  readonly head: TaskHead
-  readonly value: Value
-  readonly admittedMs: number
-  readonly readUs: number
-  readonly stop: AbortController
-  startedMs: number
-  result: RunResult | undefined
-}
-interface Lease {
-  readonly client: Uint8Array
-  readonly price: Price
-}
-
 /** Cars answer after a random part of this, so that a dialled client isn't hit by all at once, ms. */
 const DIAL_SPREAD_MS = 50
 const DIAL_MS = 3000
@@ -86,7 +61,7 @@ const CAPACITY_RENEWAL_MS = 12 * 60_000
 const FAREWELL_MS = 1000
 
 export function createCar(init: CarInit): CarStay {
-  const { mesh, clock, journal, onEvent } = init
+  const { mesh, clock, onEvent } = init
   const nowSeconds = (): number => Math.floor(clock.unixMs() / 1000)
   const desk = createOfferDesk({
     peer: mesh.peerId,
@@ -97,16 +72,23 @@ export function createCar(init: CarInit): CarStay {
     nowSeconds
   })
   const models = new Map(init.models.map(model => [model.cid, model]))
-  const admissions = new Map<string, Admission>()
-  const reading = new Map<string, AbortController>()
-  const leases = new Map<LeaseId, Lease>()
   const rounds = new Map<string, Announcement>()
-  const counts = { heard: 0, done: 0, failed: 0, handedBack: 0 }
+  let heard = 0
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
-  const prover = createProver({ journal, unixMs: clock.unixMs, signal: ended.signal, onRefused: refuseProof })
   let work: CarWork = initialCarWork({ slots: init.slots })
   let timer: NodeJS.Timeout | undefined
+  const tasks = createTaskDesk({
+    clock,
+    journal: init.journal,
+    models,
+    signal: ended.signal,
+    work: () => work,
+    step,
+    accountFor: desk.accountFor,
+    say,
+    onEvent
+  })
 
   function step(event: CarStepEvent): void {
     const [next, effects] = carStep(work, event, clock.monotonicMs())
@@ -142,7 +124,7 @@ export function createCar(init: CarInit): CarStay {
 
   /** Hears an announcement that the gate let through; answers if it is this car's turn. */
   function hear(message: Uint8Array): void {
-    counts.heard++
+    heard++
     onEvent({ type: 'announcement-heard' })
     const { value: announcement } = openAnnouncement(message)
     const ask = toHex(announcement.task)
@@ -173,13 +155,13 @@ export function createCar(init: CarInit): CarStay {
         return say(effect.client, { type: 'busy', lease: fromHex(effect.lease), code: effect.code, retryAfterMs: effect.retryAfterMs })
       }
       case 'run':
-        return void run(effect.task)
+        return void tasks.run(effect.task)
       case 'abort':
-        return abort(effect)
+        return tasks.abort(effect)
       case 'reply':
-        return void reply(effect)
+        return void tasks.reply(effect)
       case 'fail':
-        return fail(effect)
+        return tasks.fail(effect)
       case 'tell-leaving': {
         for (const client of effect.clients) say(client, { type: 'leaving', secondsLeft: effect.secondsLeft, reason: effect.reason })
         return
@@ -225,122 +207,10 @@ export function createCar(init: CarInit): CarStay {
     return mesh.link(peerIdFromBytes(client), { signal, addresses })
   }
 
-  const keyOf = ({ lease, task, attempt }: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }): string =>
-    `${lease}/${task}/${attempt}`
-
-  async function admit(link: Link, head: TaskHead, body: TransferBody): Promise<void> {
-    const lease = toHex(head.lease) as LeaseId
-    const named = { lease, task: toHex(head.task) as TaskId, attempt: head.attempt }
-    const key = keyOf(named)
-    const refuse = (code: MotorpoolError['code'], message: string, retryable: boolean): void =>
-      fail({ type: 'fail', client: link.remote, ...named, code, message, retryable })
-    if (work.leases.get(lease)?.client !== link.remote || work.phase !== 'parked' || reading.has(key) || admissions.has(key)) {
-      body.discard()
-      if (reading.has(key) || admissions.has(key)) return
-      return work.phase === 'parked'
-        ? refuse('ERR_EXPIRED', 'no such lease is open here; ask for a new one', true)
-        : refuse('ERR_LEAVING', 'the vehicle departs; another car will do it', true)
-    }
-    const stop = new AbortController()
-    const arrivedMs = clock.monotonicMs()
-    reading.set(key, stop)
-    try {
-      const value = await readTask(head, body, AbortSignal.any([stop.signal, ended.signal]))
-      if (stop.signal.aborted) return
-      const admittedMs = clock.monotonicMs()
-      const readUs = Math.round((admittedMs - arrivedMs) * 1000)
-      admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, result: undefined })
-      step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs })
-      if (!work.tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
-    } catch (error) {
-      if (!stop.signal.aborted && !link.closed) refuse(...blameOf(error))
-    } finally {
-      reading.delete(key)
-    }
-  }
-
-  async function run(task: AdmittedTask): Promise<void> {
-    const key = keyOf(task)
-    const admission = admissions.get(key)
-    const model = models.get(task.model)
-    if (admission === undefined || model === undefined) return
-    const limitMs = Math.max(1, task.deadlineMs - clock.monotonicMs())
-    admission.startedMs = clock.monotonicMs()
-    try {
-      const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal })
-      admission.result = result
-      step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: result.ranUs })
-    } catch (error) {
-      const [code, message, retryable] = blameOf(error)
-      step({ type: 'run-failed', lease: task.lease, task: task.task, attempt: task.attempt, code, message, retryable })
-    }
-    admissions.delete(key)
-  }
-
-  async function reply(effect: Extract<CarEffect, { type: 'reply' }>): Promise<void> {
-    const admission = admissions.get(keyOf(effect))
-    const lease = leases.get(effect.lease)
-    const cid = work.leases.get(effect.lease)?.model
-    const model = cid === undefined ? undefined : models.get(cid)
-    if (admission?.result === undefined || lease === undefined || cid === undefined || model === undefined) return
-    const { link, head, result, admittedMs, startedMs, readUs } = admission
-    const account = desk.accountFor(link)
-    if (account === undefined) return
-    const context = { link, lease: effect.lease, model: cid, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
-    const provingMs = clock.monotonicMs()
-    try {
-      const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
-      await prover.send(context, { head, result, queuedUs }, isAlone(effect.lease))
-      counts.done++
-      onEvent({ type: 'done', client: link.remote, ranUs: result.ranUs, readUs, proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000) })
-    } catch (error) {
-      if (link.closed || ended.signal.aborted) return
-      refuseProof(context, head, error)
-    }
-  }
-
-  /** Whether nothing else of a lease is under way here, so that nobody gains by waiting for a common signature. */
-  function isAlone(lease: LeaseId): boolean {
-    for (const task of work.tasks.values()) if (task.lease === lease) return false
-    return true
-  }
-
-  function refuseProof({ link, lease }: LeaseContext, head: TaskHead, error: unknown): void {
-    const [code, message] = blameOf(error)
-    fail({ type: 'fail', client: link.remote, lease, task: toHex(head.task) as TaskId, attempt: head.attempt, code, message, retryable: true })
-  }
-
-  function abort(named: Extract<CarEffect, { type: 'abort' }>): void {
-    const key = keyOf(named)
-    admissions.get(key)?.stop.abort(new MotorpoolError('ERR_ABORTED', 'the client no longer waits for this task'))
-    admissions.delete(key)
-  }
-
-  function fail(effect: Extract<CarEffect, { type: 'fail' }>): void {
-    if (effect.code === 'ERR_LEAVING') {
-      counts.handedBack++
-      onEvent({ type: 'handed-back', client: effect.client })
-    } else {
-      counts.failed++
-      onEvent({ type: 'failed', client: effect.client, reason: effect.message })
-    }
-    admissions.delete(keyOf(effect))
-    say(effect.client, {
-      type: 'failed',
-      lease: fromHex(effect.lease),
-      task: fromHex(effect.task),
-      attempt: effect.attempt,
-      code: effect.code,
-      message: effect.message.slice(0, 1024),
-      retryable: effect.retryable
-    })
-  }
-
   async function finish(): Promise<void> {
     clearTimeout(timer)
     clearInterval(renewal)
-    prover.flush()
-    for (const admission of admissions.values()) admission.stop.abort(new MotorpoolError('ERR_LEAVING', 'the vehicle departed'))
+    tasks.close()
     await Promise.all([...models.values()].map(model => model.runner.stop()))
     await Promise.all([
       mesh.putCapacity(capacity(true), { signal: AbortSignal.timeout(FAREWELL_MS) }).catch(() => undefined),
@@ -357,30 +227,29 @@ export function createCar(init: CarInit): CarStay {
           const award = desk.readAward(link, message.award)
           if ('refusal' in award) return carryOut({ type: 'refuse', client: link.remote, lease: award.lease, code: award.refusal, retryAfterMs: 0 })
           const { account: client } = link.hello
-          if (client !== undefined) leases.set(award.lease, { client, price: award.price })
+          if (client !== undefined) tasks.open(award.lease, { client, price: award.price })
           step({ type: 'awarded', lease: award.lease, client: link.remote, model: award.model, slots: award.slots })
-          if (!work.leases.has(award.lease)) leases.delete(award.lease)
-          return
+          return tasks.tidy()
         }
         case 'cancel': {
           const named = { lease: toHex(message.lease) as LeaseId, task: toHex(message.task) as TaskId, attempt: message.attempt }
-          if (work.leases.get(named.lease)?.client === link.remote) reading.get(keyOf(named))?.abort()
+          if (work.leases.get(named.lease)?.client === link.remote) tasks.cancelReading(named)
           return step({ type: 'cancelled', client: link.remote, ...named })
         }
         case 'release': {
           const lease = toHex(message.lease) as LeaseId
           step({ type: 'released', lease, client: link.remote })
-          if (!work.leases.has(lease)) leases.delete(lease)
+          tasks.tidy()
         }
       }
     },
     onTransfer: (link, head, body) => {
-      if (head.type === 'task') void admit(link, head, body)
+      if (head.type === 'task') void tasks.admit(link, head, body)
       else body.discard()
     },
     onClose: link => {
       step({ type: 'client-lost', client: link.remote })
-      for (const lease of leases.keys()) if (!work.leases.has(lease)) leases.delete(lease)
+      tasks.tidy()
     }
   }
 
@@ -392,7 +261,8 @@ export function createCar(init: CarInit): CarStay {
       slots: init.slots,
       running: [...work.tasks.values()].filter(task => task.startedMs !== null).length,
       queued: [...work.tasks.values()].filter(task => task.startedMs === null).length,
-      ...counts,
+      heard,
+      ...tasks.counts(),
       models: [...models.values()].map(({ cid, name, runner }) => ({ cid, name, medianRunUs: work.models.get(cid) ?? null, workerPid: runner.pid ?? null }))
     }),
     depart: async ({ reason, secondsLeft }) => {
@@ -401,10 +271,4 @@ export function createCar(init: CarInit): CarStay {
       onEvent({ type: 'left', reason })
     }
   }
-}
-
-/** How a failure is told to the client. */
-function blameOf(error: unknown): [MotorpoolError['code'], string, boolean] {
-  if (isMotorpoolError(error)) return [error.code, error.message, error.retryable]
-  return ['ERR_RUN_FAILED', `the car failed: ${error instanceof Error ? error.message : String(error)}; another car may do it`, true]
 }

@@ -1,8 +1,15 @@
 import type { RunnableModel, Runner, RunnerOptions } from '../inference/runner.ts'
 import type { StoredModel } from '../models/model.ts'
 import type { ModelStore } from '../models/model-store.ts'
+import type { ModelCid } from '../protocol/ids.ts'
 import type { CarOptions } from './car.ts'
-import type { LoadedModel } from './create-car.ts'
+
+/** A model that is loaded in its worker. */
+export interface LoadedModel {
+  readonly cid: ModelCid
+  readonly name: string
+  readonly runner: Runner
+}
 
 /** What loading takes from the edges. */
 export interface LoadModelsInit {

@@ -1,0 +1,218 @@
+import type { RunResult } from '../inference/runner.ts'
+import type { Price } from '../ledger/price.ts'
+import type { CarJournal } from '../ledger/store/car-journal.ts'
+import type { Link, TransferBody } from '../mesh/mesh.ts'
+import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
+import { fromHex, type LeaseId, type ModelCid, type TaskId, toHex } from '../protocol/ids.ts'
+import type { Clock, Signer } from '../protocol/signer.ts'
+import type { Value } from '../protocol/tensor.ts'
+import type { TaskHead } from '../protocol/transfer.ts'
+import type { CarEvent } from './car.ts'
+import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from './car-state.ts'
+import type { LoadedModel } from './load-models.ts'
+import { createProver, type LeaseContext } from './prove-results.ts'
+import { readTask } from './read-task.ts'
+
+export interface TaskDeskInit {
+  readonly clock: Clock
+  readonly journal: CarJournal
+  readonly models: ReadonlyMap<ModelCid, LoadedModel>
+  readonly signal: AbortSignal
+  /** The step's state now. */
+  readonly work: () => CarWork
+  readonly step: (event: CarStepEvent) => void
+  /** This car's account for the client at the other end. */
+  readonly accountFor: (link: Link) => Signer | undefined
+  readonly say: (client: Link['remote'], message: Parameters<Link['send']>[0]) => void
+  readonly onEvent: (event: CarEvent) => void
+}
+
+/** The tasks that a car has taken on: their inputs, their runs, and what is sent of them. */
+export interface TaskDesk {
+  /** Notes the terms of a lease that was granted. */
+  open: (lease: LeaseId, terms: { readonly client: Uint8Array; readonly price: Price }) => void
+  /** Forgets the terms of leases that are no longer open. */
+  tidy: () => void
+  admit: (link: Link, head: TaskHead, body: TransferBody) => Promise<void>
+  run: (task: AdmittedTask) => Promise<void>
+  reply: (effect: Extract<CarEffect, { type: 'reply' }>) => Promise<void>
+  abort: (effect: Extract<CarEffect, { type: 'abort' }>) => void
+  /** Stops reading an input that its client cancels. */
+  cancelReading: (named: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }) => void
+  fail: (effect: Extract<CarEffect, { type: 'fail' }>) => void
+  counts: () => { readonly done: number; readonly failed: number; readonly handedBack: number }
+  /** Signs what waits for a signature, and stops every run. */
+  close: () => void
+}
+
+interface Admission {
+  readonly link: Link
+  readonly head: TaskHead
+  readonly value: Value
+  readonly admittedMs: number
+  readonly readUs: number
+  readonly stop: AbortController
+  startedMs: number
+  result: RunResult | undefined
+}
+
+interface Lease {
+  readonly client: Uint8Array
+  readonly price: Price
+  /** Results on their way; a client that doesn't read them gets no more of its tasks run. */
+  sending: number
+}
+
+export function createTaskDesk(init: TaskDeskInit): TaskDesk {
+  const { clock, models, work, step, say, onEvent } = init
+  const admissions = new Map<string, Admission>()
+  const reading = new Map<string, AbortController>()
+  const leases = new Map<LeaseId, Lease>()
+  const counts = { done: 0, failed: 0, handedBack: 0 }
+  const prover = createProver({ journal: init.journal, unixMs: clock.unixMs, signal: init.signal, onRefused: refuseProof })
+
+  const keyOf = ({ lease, task, attempt }: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }): string =>
+    `${lease}/${task}/${attempt}`
+
+  async function admit(link: Link, head: TaskHead, body: TransferBody): Promise<void> {
+    const lease = toHex(head.lease) as LeaseId
+    const named = { lease, task: toHex(head.task) as TaskId, attempt: head.attempt }
+    const key = keyOf(named)
+    const refuse = (code: MotorpoolError['code'], message: string, retryable: boolean): void =>
+      fail({ type: 'fail', client: link.remote, ...named, code, message, retryable })
+    const held = work().leases.get(lease)
+    if (held?.client !== link.remote || work().phase !== 'parked' || reading.has(key) || admissions.has(key)) {
+      body.discard()
+      if (reading.has(key) || admissions.has(key)) return
+      return work().phase === 'parked'
+        ? refuse('ERR_EXPIRED', 'no such lease is open here; ask for a new one', true)
+        : refuse('ERR_LEAVING', 'the vehicle departs; another car will do it', true)
+    }
+    if ((leases.get(lease)?.sending ?? 0) >= held.slots) {
+      body.discard()
+      return refuse('ERR_BUSY', 'results of earlier tasks wait to be read; read them first', true)
+    }
+    const stop = new AbortController()
+    const arrivedMs = clock.monotonicMs()
+    reading.set(key, stop)
+    try {
+      const value = await readTask(head, body, AbortSignal.any([stop.signal, init.signal]))
+      if (stop.signal.aborted) return
+      const admittedMs = clock.monotonicMs()
+      const readUs = Math.round((admittedMs - arrivedMs) * 1000)
+      admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, result: undefined })
+      step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs })
+      if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
+    } catch (error) {
+      if (!stop.signal.aborted && !link.closed) refuse(...blameOf(error))
+    } finally {
+      reading.delete(key)
+    }
+  }
+
+  async function run(task: AdmittedTask): Promise<void> {
+    const key = keyOf(task)
+    const admission = admissions.get(key)
+    const model = models.get(task.model)
+    if (admission === undefined || model === undefined) return
+    const limitMs = Math.max(1, task.deadlineMs - clock.monotonicMs())
+    admission.startedMs = clock.monotonicMs()
+    try {
+      const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal })
+      admission.result = result
+      step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: result.ranUs })
+    } catch (error) {
+      const [code, message, retryable] = blameOf(error)
+      step({ type: 'run-failed', lease: task.lease, task: task.task, attempt: task.attempt, code, message, retryable })
+    }
+    admissions.delete(key)
+  }
+
+  async function reply(effect: Extract<CarEffect, { type: 'reply' }>): Promise<void> {
+    const admission = admissions.get(keyOf(effect))
+    const lease = leases.get(effect.lease)
+    const cid = work().leases.get(effect.lease)?.model
+    const model = cid === undefined ? undefined : models.get(cid)
+    if (admission?.result === undefined || lease === undefined || cid === undefined || model === undefined) return
+    const { link, head, result, admittedMs, startedMs, readUs } = admission
+    const account = init.accountFor(link)
+    if (account === undefined) return
+    const context = { link, lease: effect.lease, model: cid, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
+    const provingMs = clock.monotonicMs()
+    lease.sending++
+    try {
+      const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
+      await prover.send(context, { head, result, queuedUs }, isAlone(effect.lease))
+      counts.done++
+      onEvent({ type: 'done', client: link.remote, ranUs: result.ranUs, readUs, proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000) })
+    } catch (error) {
+      if (link.closed || init.signal.aborted) return
+      refuseProof(context, head, error)
+    } finally {
+      lease.sending--
+    }
+  }
+
+  /** Whether nothing else of a lease is under way here, so that nobody gains by waiting for a common signature. */
+  function isAlone(lease: LeaseId): boolean {
+    for (const task of work().tasks.values()) if (task.lease === lease) return false
+    return true
+  }
+
+  function refuseProof({ link, lease }: LeaseContext, head: TaskHead, error: unknown): void {
+    const [code, message] = blameOf(error)
+    fail({ type: 'fail', client: link.remote, lease, task: toHex(head.task) as TaskId, attempt: head.attempt, code, message, retryable: true })
+  }
+
+  function abort(named: Extract<CarEffect, { type: 'abort' }>): void {
+    const key = keyOf(named)
+    admissions.get(key)?.stop.abort(new MotorpoolError('ERR_ABORTED', 'the client no longer waits for this task'))
+    admissions.delete(key)
+  }
+
+  function fail(effect: Extract<CarEffect, { type: 'fail' }>): void {
+    if (effect.code === 'ERR_LEAVING') {
+      counts.handedBack++
+      onEvent({ type: 'handed-back', client: effect.client })
+    } else {
+      counts.failed++
+      onEvent({ type: 'failed', client: effect.client, reason: effect.message })
+    }
+    admissions.delete(keyOf(effect))
+    say(effect.client, {
+      type: 'failed',
+      lease: fromHex(effect.lease),
+      task: fromHex(effect.task),
+      attempt: effect.attempt,
+      code: effect.code,
+      message: effect.message.slice(0, 1024),
+      retryable: effect.retryable
+    })
+  }
+
+  return {
+    open: (lease, terms) => {
+      leases.set(lease, { ...terms, sending: 0 })
+    },
+    tidy: () => {
+      for (const lease of leases.keys()) if (!work().leases.has(lease)) leases.delete(lease)
+    },
+    admit,
+    run,
+    reply,
+    abort,
+    cancelReading: named => reading.get(keyOf(named))?.abort(),
+    fail,
+    counts: () => ({ ...counts }),
+    close: () => {
+      prover.flush()
+      for (const admission of admissions.values()) admission.stop.abort(new MotorpoolError('ERR_LEAVING', 'the vehicle departed'))
+    }
+  }
+}
+
+/** How a failure is told to the client. */
+function blameOf(error: unknown): [MotorpoolError['code'], string, boolean] {
+  if (isMotorpoolError(error)) return [error.code, error.message, error.retryable]
+  return ['ERR_RUN_FAILED', `the car failed: ${error instanceof Error ? error.message : String(error)}; another car may do it`, true]
+}
