@@ -12,9 +12,10 @@ import type { Value } from '../protocol/tensor.ts'
 import type { ResultHead } from '../protocol/transfer.ts'
 import type { ClientCounts, ClientEvent, TaskResult } from './client.ts'
 import { type createMemory, type HeardOffer, writeAward } from './contacts.ts'
-import { discoverShard } from './discover-shard.ts'
+import type { FoundShard } from './discover-shard.ts'
 import { type Attempt, sendAttempt, takeResult } from './exchange.ts'
 import type { AskedModel } from './find-model.ts'
+import { createShardFinder } from './shard-finder.ts'
 import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './steps/client-state.ts'
 import { clientStep } from './steps/client-step.ts'
 
@@ -49,8 +50,9 @@ interface Ask {
   readonly id: Uint8Array
   readonly offers: Map<PeerId, HeardOffer>
   readonly thetas: number[]
-  readonly topic: string
-  readonly bits: string
+  readonly shard: FoundShard
+  /** θ of the rounds that reached somebody. */
+  readonly reached: number[]
 }
 interface AwardedLease {
   readonly lease: LeaseId
@@ -103,6 +105,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   const awards = new Map<PeerId, AwardedLease>()
   const counts = { submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
   const stopped = new AbortController()
+  const finder = createShardFinder({ mesh, model: model.cid, nowMs: clock.monotonicMs, stopped: stopped.signal })
   let state: ClientState = initialClientState({ ceiling: init.ceiling, unit: init.unit, settings: init.settings, trouble: `${UNKNOWN} ${nameOf(model)}` })
   let timer: NodeJS.Timeout | undefined
   const nowSeconds = (): number => Math.floor(clock.unixMs() / 1000)
@@ -159,16 +162,18 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   }
 
   async function discover(ask: number): Promise<void> {
-    const shard = await discoverShard(mesh, model.cid, AbortSignal.any([stopped.signal, AbortSignal.timeout(DISCOVERY_MS)]))
+    const last = askOf(ask - 1)
+    if (last !== undefined) finder.note({ shard: last.shard, thetas: last.reached, offers: last.offers.size })
+    const found = await finder.find(AbortSignal.any([stopped.signal, AbortSignal.timeout(DISCOVERY_MS)]))
     if (stopped.signal.aborted) return
-    if (shard === undefined) {
+    if (found === undefined) {
       return step({ type: 'undiscovered', ask, trouble: `${UNKNOWN} ${nameOf(model)} among ${mesh.connections().length} connected peers and on the DHT` })
     }
     const id = init.randomBytes(16)
-    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], topic: shard.topic, bits: shard.bits } })
+    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], reached: [], shard: found.shard } })
     askIds.set(ask, toHex(id))
     forgetAsk(ask - ASKS_KEPT)
-    step({ type: 'discovered', ask, idleCars: shard.cars })
+    step({ type: 'discovered', ask, idleCars: found.idleCars })
   }
 
   function forgetAsk(number: number): void {
@@ -184,7 +189,8 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     const ask = askOf(effect.ask)
     if (ask === undefined) return
     ask.thetas[effect.round] = effect.theta
-    const recipients = await mesh.publish(ask.topic, writeAnnouncement(ask, effect)).catch(() => 0)
+    const recipients = await mesh.publish(ask.shard.topic, writeAnnouncement(ask, effect)).catch(() => 0)
+    if (recipients > 0) ask.reached.push(effect.theta)
     if (stopped.signal.aborted) return
     step({ type: 'announced', ask: effect.ask, round: effect.round, recipients })
     tell({ type: 'announced', round: effect.round, recipients })
@@ -196,7 +202,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     const inputBytes = sample === undefined ? 0 : Object.values(sample.value.tensors).reduce((sum, tensor) => sum + tensor.data.byteLength, 0)
     const announcement: Announcement = {
       v: 1,
-      bits: ask.bits,
+      bits: ask.shard.bits,
       task: ask.id,
       model: cidToBytes(model.cid),
       tasks: 2 ** Math.ceil(Math.log2(Math.max(1, tasks))),
