@@ -19,7 +19,7 @@ import type { FoundPeer, LinkHandlers, Mesh } from './mesh/mesh.ts'
 import { checkPolicy, isAllowed } from './models/model-policy.ts'
 import { type ModelStore, openModelStore } from './models/model-store.ts'
 import { openManifest } from './models/store/check-manifest.ts'
-import { createAnnouncementGate } from './placement/announcement-gate.ts'
+import { createShardGate } from './placement/shard-gate.ts'
 import type { Hello } from './protocol/control.ts'
 import { MotorpoolError } from './protocol/errors.ts'
 import { type AccountId, cidToBytes, type PeerId, toHex } from './protocol/ids.ts'
@@ -226,6 +226,7 @@ async function startSession(init: SessionInit): Promise<Session> {
       slots: car.slots ?? 1,
       hardware: hardwareClass(),
       price: { perTask: 0, perItem: 0, per1kTokensIn: 0, per1kTokensOut: 0, unit: 'XXX', ...car.price },
+      ...(car.shards === undefined ? {} : { shards: car.shards }),
       onEvent: car.onEvent ?? (() => undefined)
     })
   }
@@ -242,7 +243,7 @@ function openMesh(options: PeerOptions, join: readonly string[], store: ModelSto
     dht: options.dht ?? dhtModeFor(listen),
     hello,
     handlers,
-    validate: createAnnouncementGate(SYSTEM_CLOCK.unixMs),
+    validate: createShardGate(SYSTEM_CLOCK.unixMs, options.car?.shards?.beaconMs),
     readBlock: cid => store.readBlock(cid)
   })
 }

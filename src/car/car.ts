@@ -1,4 +1,5 @@
 import type { ModelPolicy } from '../models/model.ts'
+import type { ShardSettings } from '../placement/shards.ts'
 import type { ModelCid, PeerId } from '../protocol/ids.ts'
 
 export interface CarOptions {
@@ -20,6 +21,11 @@ export interface CarOptions {
   readonly parked?: boolean
   /** Address space that a worker may take, bytes. @default 2 GiB */
   readonly memoryLimitBytes?: number
+  /**
+   * When the topics on which it hears announcements split and merge, and how often cars show each other that they are
+   * there; all cars of a mesh must have the same. @default SHARD_DEFAULTS: split above 128 cars, merge below 24
+   */
+  readonly shards?: Partial<ShardSettings>
   /** Hears of every step, for logs. */
   readonly onEvent?: (event: CarEvent) => void
 }
@@ -40,6 +46,8 @@ export type CarEvent =
     }
   | { readonly type: 'failed'; readonly client: PeerId; readonly reason: string }
   | { readonly type: 'handed-back'; readonly client: PeerId }
+  /** It listens in another shard of a model; `from` and `to` are prefixes, `cars` how many it counts there. */
+  | { readonly type: 'shard-changed'; readonly model: ModelCid; readonly from: string; readonly to: string; readonly cars: number }
   | { readonly type: 'worker-restarted'; readonly model: ModelCid; readonly reason: string }
 
 /** `parked`: admits work. `leaving`: finishes what fits. `away`: not on the mesh. */

@@ -1,6 +1,7 @@
 import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
+import { SHARD_DEFAULTS, type ShardSettings } from '../placement/shards.ts'
 import { answersRound } from '../placement/suppression.ts'
 import type { Announcement, Capacity } from '../protocol/announcement.ts'
 import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
@@ -38,6 +39,8 @@ export interface CarInit {
   readonly slots: 1 | 2 | 4 | 8
   readonly hardware: Capacity['hardware']
   readonly price: Price
+  /** @default SHARD_DEFAULTS */
+  readonly shards?: Partial<ShardSettings>
   readonly onEvent: (event: CarEvent) => void
 }
 
@@ -97,11 +100,18 @@ export function createCar(init: CarInit): CarStay {
   }
 
   step({ type: 'parked', models: [...models.keys()] })
-  const members = new Map<ModelCid, ShardMember>([...models.keys()].map(cid => [cid, joinShard(mesh, cid, '', hear)]))
+  const members = new Map<ModelCid, ShardMember>([...models.keys()].map(cid => [cid, joinShards(cid)]))
   const renewal = setInterval(publishCapacity, CAPACITY_RENEWAL_MS)
   renewal.unref()
   void publishCapacity()
   onEvent({ type: 'joined' })
+
+  function joinShards(model: ModelCid): ShardMember {
+    const settings = { ...SHARD_DEFAULTS, ...init.shards }
+    const onMove = ({ from, to, cars }: { readonly from: string; readonly to: string; readonly cars: number }): void =>
+      onEvent({ type: 'shard-changed', model, from, to, cars })
+    return joinShard({ mesh, model, settings, clock, random: init.random, onMessage: hear, onMove })
+  }
 
   function capacity(away: boolean): Uint8Array {
     const record: Capacity = {
@@ -255,7 +265,7 @@ export function createCar(init: CarInit): CarStay {
 
   return {
     handlers,
-    shards: () => [...members].map(([cid, member]) => [cidToBytes(cid), '', member.cars()]),
+    shards: () => [...members].map(([cid, member]) => [cidToBytes(cid), member.bits(), member.cars()]),
     status: () => ({
       state: work.phase,
       slots: init.slots,

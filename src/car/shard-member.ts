@@ -1,41 +1,148 @@
 import type { FoundPeer, Mesh } from '../mesh/mesh.ts'
-import { shardTopic } from '../placement/shards.ts'
-import type { ModelCid } from '../protocol/ids.ts'
+import { carsCounted, type ShardEffect, type ShardEvent, type ShardState } from '../placement/shard-state.ts'
+import { enterShards, shardStep } from '../placement/shard-step.ts'
+import { heardPrefix, PATH_BITS, type ShardSettings, shardBits, shardTopic } from '../placement/shards.ts'
+import type { Beacon } from '../protocol/announcement.ts'
+import { looksLikeBeacon, openBeacon, sealEnvelope } from '../protocol/envelope.ts'
+import { cidToBytes, type ModelCid, type PeerId, peerIdOfKey, peerIdToBytes } from '../protocol/ids.ts'
+import type { Clock } from '../protocol/signer.ts'
 
 /** Connections that a car keeps inside its shard, so that gossip reaches it whoever leaves. */
 const NEIGHBOURS = 6
 const DIAL_MS = 5000
-/** Pauses between looks for neighbours, ms: eager at first, then rare. */
+/** Pauses between looks for neighbours, ms: eager at first and after a move, then rare. */
 const PAUSES_MS = [200, 500, 1000, 2000, 5000, 15_000, 30_000] as const
+/** Connected cars that are looked at for the depth of their shards. */
+const CARS_LOOKED_AT = 12
+
+export interface ShardMemberInit {
+  readonly mesh: Mesh
+  readonly model: ModelCid
+  readonly settings: ShardSettings
+  readonly clock: Clock
+  readonly random: () => number
+  /** Hears what came on the shard's topics and is no beacon. */
+  readonly onMessage: (message: Uint8Array) => void
+  readonly onMove?: (move: Extract<ShardEffect, { type: 'moved' }>) => void
+}
 
 export interface ShardMember {
-  readonly topic: string
-  /** Cars known in the shard, this one included. */
+  /** The prefix of its shard now. */
+  bits: () => string
+  /** Cars counted in the shard, this one included. */
   cars: () => number
   /** Stops listening and providing; resolves when its loops have ended. */
   leave: () => Promise<void>
 }
 
-/** Makes a car a member of a model's shard: hears its topic, is listed on the DHT, keeps a few connections in it. */
-export function joinShard(mesh: Mesh, model: ModelCid, bits: string, onMessage: (message: Uint8Array) => void): ShardMember {
-  const topic = shardTopic(model, bits)
+/** Makes a car a member of a model's shards: carries out what the shard step decides, and keeps a few connections in its shard. */
+export function joinShard(init: ShardMemberInit): ShardMember {
+  const { mesh, model, settings, clock } = init
   const left = new AbortController()
-  const unsubscribe = mesh.subscribe(topic, onMessage)
-  const providing = mesh.provide(topic, { signal: left.signal }).catch(() => undefined)
+  const topics = new Map<string, () => void>()
+  const providing = new Map<string, AbortController>()
+  const work = new Set<Promise<unknown>>()
+  let timer: NodeJS.Timeout | undefined
+  let changed = new AbortController()
+
+  const [entered, first] = enterShards({ path: pathOf(mesh.peerId), settings, random: init.random() }, clock.monotonicMs())
+  let state: ShardState = entered
+  for (const effect of first) carryOut(effect)
   const looking = keepNeighbours()
 
-  async function keepNeighbours(): Promise<void> {
-    for (let turn = 0; !left.signal.aborted; turn++) {
-      await findNeighbours().catch(() => undefined)
-      await pause(PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 30_000, left.signal)
+  function step(event: Without<ShardEvent, 'random'>): void {
+    if (left.signal.aborted) return
+    const [next, effects] = shardStep(state, { ...event, random: init.random() }, clock.monotonicMs())
+    state = next
+    for (const effect of effects) carryOut(effect)
+  }
+
+  function carryOut(effect: ShardEffect): void {
+    switch (effect.type) {
+      case 'hold-topic': {
+        topics.set(
+          effect.shard,
+          mesh.subscribe(shardTopic(model, effect.shard), message => hear(message))
+        )
+        return
+      }
+      case 'drop-topic': {
+        topics.get(effect.shard)?.()
+        topics.delete(effect.shard)
+        return
+      }
+      case 'beacon':
+        return background(mesh.publish(shardTopic(model, effect.shard), writeBeacon(effect)))
+      case 'provide': {
+        const ended = new AbortController()
+        providing.set(effect.shard, ended)
+        return background(mesh.provide(shardTopic(model, effect.shard), { signal: AbortSignal.any([left.signal, ended.signal]) }))
+      }
+      case 'unprovide': {
+        providing.get(effect.shard)?.abort()
+        providing.delete(effect.shard)
+        return background(mesh.unprovide(shardTopic(model, effect.shard)))
+      }
+      case 'moved': {
+        init.onMove?.(effect)
+        changed.abort()
+        return
+      }
+      case 'wake': {
+        clearTimeout(timer)
+        timer = setTimeout(() => step({ type: 'woken' }), Math.max(0, Math.min(2 ** 30, Math.ceil(effect.atMs - clock.monotonicMs()))))
+      }
     }
   }
 
+  function background(promise: Promise<unknown>): void {
+    const settled: Promise<unknown> = promise.catch(() => undefined).finally(() => work.delete(settled))
+    work.add(settled)
+  }
+
+  function writeBeacon({ shard, leaf, away }: Extract<ShardEffect, { type: 'beacon' }>): Uint8Array {
+    const beacon: Beacon = { v: 1, model: cidToBytes(model), shard: shard.length, leaf: leaf.length, away, issued: Math.floor(clock.unixMs() / 1000) }
+    return sealEnvelope(mesh.signer, 'beacon', beacon)
+  }
+
+  function hear(message: Uint8Array): void {
+    if (!looksLikeBeacon(message)) return init.onMessage(message)
+    const { value: beacon, publicKey } = openBeacon(message)
+    const peer = peerIdOfKey(publicKey)
+    const { shard, leaf, away } = beacon
+    step({ type: 'beacon-heard', peer, path: pathOf(peer), shard, leaf, away })
+  }
+
+  async function keepNeighbours(): Promise<void> {
+    for (let turn = 0; !left.signal.aborted; turn++) {
+      if (changed.signal.aborted) {
+        changed = new AbortController()
+        turn = 0
+      }
+      await findNeighbours().catch(() => undefined)
+      look()
+      await pause(PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 30_000, AbortSignal.any([left.signal, changed.signal]))
+    }
+  }
+
+  /** What the subscriptions of connected cars tell: who is in this shard, and while this car is new, how deep the others are. */
+  function look(): void {
+    const neighbours = mesh.subscribers(shardTopic(model, state.leaf)).map(peer => ({ peer, path: pathOf(peer) }))
+    if (neighbours.length > 0) step({ type: 'neighbours-seen', neighbours })
+    if (!state.newcomer) return
+    const depths = mesh
+      .connections()
+      .slice(0, CARS_LOOKED_AT)
+      .flatMap(({ peer }) => heardPrefix(pathOf(peer), bits => mesh.subscribers(shardTopic(model, bits)).includes(peer), settings.maximumDepth)?.length ?? [])
+    if (depths.length > 0) step({ type: 'depths-told', depths })
+  }
+
   async function findNeighbours(): Promise<void> {
+    const topic = shardTopic(model, state.leaf)
     if (mesh.subscribers(topic).length >= NEIGHBOURS) return
     const connected = new Set(mesh.connections().map(({ peer }) => peer))
     const dials: Promise<unknown>[] = []
-    for await (const found of mesh.findProviders(topic, { signal: AbortSignal.any([left.signal, AbortSignal.timeout(DIAL_MS)]) })) {
+    for await (const found of mesh.findProviders(topic, { signal: AbortSignal.any([left.signal, changed.signal, AbortSignal.timeout(DIAL_MS)]) })) {
       if (found.peer === mesh.peerId || connected.has(found.peer)) continue
       dials.push(dial(found))
       if (dials.length + mesh.subscribers(topic).length >= NEIGHBOURS) break
@@ -55,14 +162,22 @@ export function joinShard(mesh: Mesh, model: ModelCid, bits: string, onMessage: 
   }
 
   return {
-    topic,
-    cars: () => mesh.subscribers(topic).length + 1,
+    bits: () => state.leaf,
+    cars: () => carsCounted(state),
     leave: async () => {
+      step({ type: 'left' })
       left.abort()
-      unsubscribe()
-      await Promise.all([looking, providing, mesh.unprovide(topic).catch(() => undefined)])
+      clearTimeout(timer)
+      await Promise.all([looking, ...work])
     }
   }
+}
+
+type Without<E, Key extends string> = E extends unknown ? Omit<E, Key> : never
+
+/** The hash path of a peer id; every beacon and subscriber is asked for it. */
+function pathOf(peer: PeerId): string {
+  return shardBits(peerIdToBytes(peer), PATH_BITS)
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

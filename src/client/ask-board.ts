@@ -7,8 +7,9 @@ import { cidToBytes, type PeerId, peerIdToBytes, toHex } from '../protocol/ids.t
 import type { Clock } from '../protocol/signer.ts'
 import type { ClientEvent } from './client.ts'
 import { type createMemory, type HeardOffer, quietly } from './contacts.ts'
-import { discoverShard } from './discover-shard.ts'
+import type { FoundShard } from './discover-shard.ts'
 import { type AskedModel, describeModel } from './find-model.ts'
+import { createShardFinder } from './shard-finder.ts'
 import type { ClientEffect, ClientStepEvent } from './steps/client-state.ts'
 
 export interface AskBoardInit {
@@ -43,8 +44,9 @@ interface Ask {
   readonly id: Uint8Array
   readonly offers: Map<PeerId, HeardOffer>
   readonly thetas: number[]
-  readonly topic: string
-  readonly bits: string
+  readonly shard: FoundShard
+  /** θ of the rounds that reached somebody. */
+  readonly reached: number[]
 }
 
 /** Announcements are of use to a car for as long as a round may last, seconds. */
@@ -57,11 +59,14 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
   const { mesh, model, clock, memory, signal, step, tell } = init
   const asks = new Map<string, { readonly number: number; readonly ask: Ask }>()
   const askIds = new Map<number, string>()
+  const finder = createShardFinder({ mesh, model: model.cid, nowMs: clock.monotonicMs, stopped: signal })
 
   async function discover(ask: number): Promise<void> {
-    const shard = await discoverShard(mesh, model.cid, AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_MS)]))
+    const last = askOf(ask - 1)
+    if (last !== undefined) finder.note({ shard: last.shard, thetas: last.reached, offers: last.offers.size })
+    const found = await finder.find(AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_MS)]))
     if (signal.aborted) return
-    if (shard === undefined) {
+    if (found === undefined) {
       return step({
         type: 'undiscovered',
         ask,
@@ -69,10 +74,10 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
       })
     }
     const id = init.randomBytes(16)
-    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], topic: shard.topic, bits: shard.bits } })
+    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], reached: [], shard: found.shard } })
     askIds.set(ask, toHex(id))
     forgetAsk(ask - ASKS_KEPT)
-    step({ type: 'discovered', ask, idleCars: shard.cars })
+    step({ type: 'discovered', ask, idleCars: found.idleCars })
   }
 
   function forgetAsk(number: number): void {
@@ -88,7 +93,8 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
     const ask = askOf(effect.ask)
     if (ask === undefined) return
     ask.thetas[effect.round] = effect.theta
-    const recipients = await mesh.publish(ask.topic, writeAnnouncement(ask, effect)).catch(() => 0)
+    const recipients = await mesh.publish(ask.shard.topic, writeAnnouncement(ask, effect)).catch(() => 0)
+    if (recipients > 0) ask.reached.push(effect.theta)
     if (signal.aborted) return
     step({ type: 'announced', ask: effect.ask, round: effect.round, recipients })
     tell({ type: 'announced', round: effect.round, recipients })
@@ -99,7 +105,7 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
     const nowSeconds = Math.floor(clock.unixMs() / 1000)
     const announcement: Announcement = {
       v: 1,
-      bits: ask.bits,
+      bits: ask.shard.bits,
       task: ask.id,
       model: cidToBytes(model.cid),
       tasks: 2 ** Math.ceil(Math.log2(Math.max(1, tasks))),

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Link, Mesh } from '../mesh/mesh.ts'
-import { shardTopic } from '../placement/shards.ts'
-import { cidToBytes, equalBytes, type ModelCid } from '../protocol/ids.ts'
+import { heardPrefix, PATH_BITS, shardBits, shardTopic } from '../placement/shards.ts'
+import { cidToBytes, equalBytes, type ModelCid, peerIdToBytes } from '../protocol/ids.ts'
 
 /** A shard that a client can announce on now. */
 export interface FoundShard {
@@ -25,35 +25,60 @@ const LONGEST_PAUSE_MS = 1000
  * Finds cars that run a model: those that are linked already, else connected peers, else the providers of the model's
  * root topic on the DHT; then waits until one is known to hear the topic. Looks again until `signal` aborts; then resolves
  * undefined.
+ * @param choose - picks among the shards that are known, at least one. @default the one with the most cars
  */
-export async function discoverShard(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<FoundShard | undefined> {
+export async function discoverShard(
+  mesh: Mesh,
+  model: ModelCid,
+  signal: AbortSignal,
+  choose: (shards: readonly FoundShard[]) => FoundShard | undefined = mostCars
+): Promise<FoundShard | undefined> {
   for (let pauseMs = FIRST_PAUSE_MS; !signal.aborted; pauseMs = Math.min(LONGEST_PAUSE_MS, pauseMs * 2)) {
-    const found = await lookOnce(mesh, model, signal).catch(() => undefined)
+    const found = await lookOnce(mesh, model, signal, choose).catch(() => undefined)
     if (found !== undefined) return found
     await setTimeout(pauseMs, undefined, { signal }).catch(() => undefined)
   }
   return undefined
 }
 
-async function lookOnce(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<FoundShard | undefined> {
-  if (shardsOf(mesh, model).length === 0) await linkConnected(mesh, signal)
-  if (shardsOf(mesh, model).length === 0) await linkProviders(mesh, model, signal)
-  const shards = shardsOf(mesh, model)
-  const best = shards.reduce<FoundShard | undefined>((most, shard) => (most === undefined || shard.cars > most.cars ? shard : most), undefined)
-  if (best === undefined) return undefined
-  await mesh.waitForSubscribers(best.topic, 1, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)
-  return { topic: best.topic, bits: best.bits, cars: Math.max(best.cars, mesh.subscribers(best.topic).length) }
+export function mostCars(shards: readonly FoundShard[]): FoundShard | undefined {
+  return shards.reduce<FoundShard | undefined>((most, shard) => (most === undefined || shard.cars > most.cars ? shard : most), undefined)
 }
 
-/** The shards of a model that linked cars told of in their hello. */
-function shardsOf(mesh: Mesh, model: ModelCid): readonly FoundShard[] {
+async function lookOnce(
+  mesh: Mesh,
+  model: ModelCid,
+  signal: AbortSignal,
+  choose: (shards: readonly FoundShard[]) => FoundShard | undefined
+): Promise<FoundShard | undefined> {
+  if (knownShards(mesh, model).length === 0) await linkConnected(mesh, signal)
+  if (knownShards(mesh, model).length === 0) await linkProviders(mesh, model, signal)
+  const best = choose(knownShards(mesh, model))
+  if (best === undefined) return undefined
+  await mesh.waitForSubscribers(best.topic, 1, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)
+  return { ...best, cars: Math.max(best.cars, mesh.subscribers(best.topic).length) }
+}
+
+/** The shards in which linked cars are now, one entry each, with the highest count that any of them tells. */
+function knownShards(mesh: Mesh, model: ModelCid): readonly FoundShard[] {
   const wanted = cidToBytes(model)
-  const tell = (link: Link): readonly FoundShard[] =>
-    (link.hello.shards ?? []).filter(([cid]) => equalBytes(cid, wanted)).map(([, bits, cars]) => ({ topic: shardTopic(model, bits), bits, cars }))
-  return mesh
-    .links()
-    .filter(link => !link.closed)
-    .flatMap(tell)
+  const shards = new Map<string, FoundShard>()
+  for (const link of mesh.links()) {
+    if (link.closed) continue
+    const told = link.hello.shards?.find(([cid]) => equalBytes(cid, wanted))
+    if (told === undefined) continue
+    const shard = currentShard(mesh, model, link, told[1], told[2])
+    if (shard.cars >= (shards.get(shard.bits)?.cars ?? 0)) shards.set(shard.bits, shard)
+  }
+  return [...shards.values()]
+}
+
+/** A hello tells where a car was when it was said; its subscriptions tell where it is: further down or up the path of its hash. */
+function currentShard(mesh: Mesh, model: ModelCid, link: Link, toldBits: string, toldCars: number): FoundShard {
+  const hears = (bits: string): boolean => mesh.subscribers(shardTopic(model, bits)).includes(link.remote)
+  const path = shardBits(peerIdToBytes(link.remote), PATH_BITS)
+  const bits = hears(toldBits) && !hears(path.slice(0, toldBits.length + 1)) ? toldBits : (heardPrefix(path, hears) ?? toldBits)
+  return { topic: shardTopic(model, bits), bits, cars: Math.max(1, Math.ceil(toldCars * 2 ** Math.min(0, toldBits.length - bits.length))) }
 }
 
 async function linkConnected(mesh: Mesh, signal: AbortSignal): Promise<void> {
@@ -61,12 +86,14 @@ async function linkConnected(mesh: Mesh, signal: AbortSignal): Promise<void> {
   await Promise.all(peers.map(({ peer }) => mesh.link(peer, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)))
 }
 
-async function linkProviders(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<void> {
+/** Links cars that the DHT lists at the root of the model's tree, wherever in the tree they are. */
+export async function linkProviders(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<void> {
   const enough = new AbortController()
   const dials: Promise<unknown>[] = []
+  const linked = new Set(mesh.links().map(({ remote }) => remote))
   try {
     for await (const { peer, addresses } of mesh.findProviders(shardTopic(model, ''), { signal: AbortSignal.any([signal, enough.signal]) })) {
-      if (peer === mesh.peerId) continue
+      if (peer === mesh.peerId || linked.has(peer)) continue
       dials.push(
         mesh.link(peer, { addresses, signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).then(
           () => enough.abort(),

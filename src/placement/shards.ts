@@ -9,9 +9,18 @@ export interface ShardSettings {
   readonly mergeBelow: number
   /** Prefixes never grow longer. @default 24 */
   readonly maximumDepth: number
+  /** Cars pace their presence beacons so that a shard hears one in this time, ms. @default 1000 */
+  readonly beaconMs: number
+  /** The old topic is heard beside the new one for so long after a split or merge, ms: without it 2–4 of 75 messages miss somebody. @default 5000 */
+  readonly holdMs: number
+  /** A newcomer looks so long for the depth of the others before it lists itself on the DHT, ms. @default 1000 */
+  readonly entryMs: number
 }
 
-export const SHARD_DEFAULTS: ShardSettings = { splitAbove: 128, mergeBelow: 24, maximumDepth: 24 }
+export const SHARD_DEFAULTS: ShardSettings = { splitAbove: 128, mergeBelow: 24, maximumDepth: 24, beaconMs: 1000, holdMs: 5000, entryMs: 1000 }
+
+/** Bits of a car's hash that are kept: more than any prefix has. */
+export const PATH_BITS = 32
 
 /** The gossip topic, and the DHT key, of the cars whose hash begins with `bits` and that may run a model. */
 export function shardTopic(model: ModelCid, bits: string): string {
@@ -50,6 +59,20 @@ export function providedPrefixes(leaf: string, draw: (ancestor: string) => numbe
     if (draw(ancestor) < 2 ** -up) prefixes.push(ancestor)
   }
   return prefixes
+}
+
+/**
+ * A draw for `providedPrefixes` that stays the same for a stay: in [0, 1), from a hash of the car's path and the ancestor.
+ * @param path - the first `PATH_BITS` bits of the car's hash
+ */
+export function stableDraw(path: string): (ancestor: string) => number {
+  return ancestor => createHash('sha256').update(`${path}/${ancestor}`).digest().readUInt32BE(0) / 2 ** 32
+}
+
+/** The longest prefix of a car's path whose topic it hears; undefined when it hears none. */
+export function heardPrefix(path: string, hears: (bits: string) => boolean, maximumDepth: number = SHARD_DEFAULTS.maximumDepth): string | undefined {
+  for (let depth = Math.min(maximumDepth, path.length); depth >= 0; depth--) if (hears(path.slice(0, depth))) return path.slice(0, depth)
+  return undefined
 }
 
 /** Size bucket of an input or output in an announcement: 0 up to 1 KiB, then one more per factor of four. */

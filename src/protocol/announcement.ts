@@ -86,3 +86,23 @@ export const capacitySchema = z.strictObject({
   ext: extension
 })
 export type Capacity = z.infer<typeof capacitySchema>
+
+/**
+ * A car's sign of presence in a shard, gossiped on the shard's topic. Payload type `motorpool/beacon/1`, signed by the
+ * car's peer key, which is all that names the car: its hash gives the prefixes, so depths are enough.
+ */
+export const beaconSchema = z.strictObject({
+  v: z.literal(1),
+  /** CID bytes of the model. */
+  model: bytesUpTo(64),
+  /** Bits of the shard that it is for: gossipsub's message id doesn't cover the topic. */
+  shard: integer.max(32),
+  /** Bits of the shard in which the car is from now on; another than `shard` when it has just moved. */
+  leaf: integer.max(32),
+  /** It leaves the mesh. */
+  away: z.boolean(),
+  /** Seconds since 1970 UTC. */
+  issued: integer,
+  ext: extension
+})
+export type Beacon = z.infer<typeof beaconSchema>

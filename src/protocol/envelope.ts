@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Announcement, announcementSchema, type Capacity, capacitySchema } from './announcement.ts'
+import { type Announcement, announcementSchema, type Beacon, beaconSchema, type Capacity, capacitySchema } from './announcement.ts'
 import { decodeCbor, encodeCbor } from './cbor.ts'
 import { type Award, awardSchema, type Binding, bindingSchema, type Offer, offerSchema } from './control.ts'
 import { MotorpoolError } from './errors.ts'
@@ -66,6 +66,18 @@ export function openEnvelope<T>(bytes: Uint8Array, options: OpenOptions<T>): Ope
 /** An announcement, signed by the peer that it names as client. */
 export function openAnnouncement(bytes: Uint8Array): Opened<Announcement> {
   return ownedBy(openEnvelope(bytes, { object: 'announcement', schema: announcementSchema, limit: LIMITS.announcement }), value => value.client)
+}
+
+/** A presence beacon; the key that signed it is the car's. */
+export function openBeacon(bytes: Uint8Array): Opened<Beacon> {
+  return openEnvelope(bytes, { object: 'beacon', schema: beaconSchema, limit: LIMITS.beacon })
+}
+
+/** Whether bytes claim to be a presence beacon, unchecked: tells how to open what came on a shard topic. */
+export function looksLikeBeacon(bytes: Uint8Array): boolean {
+  const type = payloadType('beacon')
+  const at = PUBLIC_KEY_HEAD.length + 32 + 2
+  return bytes.byteLength <= LIMITS.beacon && bytes[at - 1] === type.length && equalBytes(bytes.subarray(at, at + type.length), type)
 }
 
 /** A capacity record, signed by the peer that it names. */

@@ -11,6 +11,8 @@ export const LIMITS = {
   transferPayload: 64 * MIB,
   /** An announcement in its envelope, as gossiped. */
   announcement: 512,
+  /** A presence beacon in its envelope, as gossiped. */
+  beacon: 256,
   /** An offer, award or binding in its envelope. */
   signedMessage: 4 * KIB,
   /** A capacity record on the DHT. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { z } from 'zod'
 import { decodeCbor, encodeCbor } from '../../src/protocol/cbor.ts'
 import { controlSchema } from '../../src/protocol/control.ts'
-import { openAnnouncement, openAward, openBinding, openCapacity, openOffer, sealEnvelope } from '../../src/protocol/envelope.ts'
+import { openAnnouncement, openAward, openBeacon, openBinding, openCapacity, openOffer, sealEnvelope } from '../../src/protocol/envelope.ts'
 import { equalBytes } from '../../src/protocol/ids.ts'
 import { LIMITS } from '../../src/protocol/limits.ts'
 import { signerFromSeed } from '../../src/protocol/signer.ts'
@@ -11,7 +11,7 @@ import { expectGolden, expectRefused, refusalOf } from '../fixtures/wire/golden.
 import { control, seed, signed, transfers } from '../fixtures/wire/samples.ts'
 
 const REFUSALS = ['ERR_BAD_ENCODING', 'ERR_BAD_SIGNATURE', 'ERR_SCHEMA', 'ERR_TOO_LARGE']
-const openers = { announcement: openAnnouncement, capacity: openCapacity, offer: openOffer, binding: openBinding, award: openAward }
+const openers = { announcement: openAnnouncement, capacity: openCapacity, offer: openOffer, binding: openBinding, award: openAward, beacon: openBeacon }
 const objects = Object.entries(signed).map(([object, { value, signer }]) => ({ object, value, signer, open: openers[object as keyof typeof signed] }))
 
 describe.each(objects)('a signed $object', ({ object, value, signer, open }) => {
@@ -44,8 +44,10 @@ describe.each(objects)('a signed $object', ({ object, value, signer, open }) => 
     expect(open(sealEnvelope(signer, object, { ...value, ext })).value.ext).toEqual(ext)
   })
 
-  it('is refused when signed by another key than the one that it names', () => {
-    expectRefused(() => open(sealEnvelope(signerFromSeed(seed('stranger')), object, value)), 'ERR_BAD_SIGNATURE')
+  it('is refused when signed by another key than the one that it names; a beacon names nobody but its key', () => {
+    const stranger = signerFromSeed(seed('stranger'))
+    if (object === 'beacon') expect(open(sealEnvelope(stranger, object, value)).publicKey).toEqual(stranger.publicKey)
+    else expectRefused(() => open(sealEnvelope(stranger, object, value)), 'ERR_BAD_SIGNATURE')
   })
 
   it('is refused as any other object', () => {
@@ -101,6 +103,11 @@ describe.each([
 describe('on the wire', () => {
   it('announcements fit their limit', () => {
     expect(sealEnvelope(signed.announcement.signer, 'announcement', signed.announcement.value).length).toBeLessThanOrEqual(LIMITS.announcement)
+  })
+
+  it('beacons fit their limit at any depth', () => {
+    const deepest = { ...signed.beacon.value, shard: 32, leaf: 32, away: true, issued: 2 ** 32 }
+    expect(sealEnvelope(signed.beacon.signer, 'beacon', deepest).length).toBeLessThanOrEqual(LIMITS.beacon)
   })
 
   it('signed objects have the golden bytes', () => {

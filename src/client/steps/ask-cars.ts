@@ -33,7 +33,7 @@ export function startListening(state: ClientState, ask: number, idleCars: number
   return { ...state, asking: { ...asking, phase: 'listening', theta, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) } }
 }
 
-/** A round went out; one that reached nobody is followed by the next at once, as a new message. */
+/** A round went out; one that reached nobody ends the announcement: the shard has moved, and the next one looks where to. */
 export function startRound(
   state: ClientState,
   event: { readonly ask: number; readonly round: number; readonly recipients: number },
@@ -47,7 +47,7 @@ export function startRound(
       trouble: 'cars were asked and none offered',
       asking: { ...asking, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
     }
-  return { ...state, trouble: 'nobody hears the topic of this model', asking: { ...asking, roundEndsMs: nowMs + state.settings.awardWaitMs } }
+  return { ...state, trouble: 'nobody hears the topic of this model', asking: { ...asking, theta: ALL_CARS, roundEndsMs: nowMs + state.settings.awardWaitMs } }
 }
 
 /** Notes an offer; one that comes when nothing is wanted any more is declined. */
