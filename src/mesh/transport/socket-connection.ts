@@ -17,13 +17,15 @@ export interface SocketConnectionInit {
 /** A libp2p connection over a socket that can be handed on, for encryption in native code. */
 export class SocketConnection extends AbstractMultiaddrConnection {
   readonly #socket: Socket
-  #taken = false
+  /** What reads and writes the socket. Once that is TLS, only its end may end the socket: Node crashes when it goes away below. */
+  #top: Socket
   readonly #onBytes = (bytes: Uint8Array): void => this.onData(bytes)
 
   constructor(init: SocketConnectionInit) {
     super(init)
     const socket = init.socket
     this.#socket = socket
+    this.#top = socket
     socket.setTimeout(init.idleMs)
     socket.on('data', this.#onBytes)
     socket.on('error', error => this.abort(error))
@@ -37,18 +39,24 @@ export class SocketConnection extends AbstractMultiaddrConnection {
   }
 
   /**
-   * The socket, with the bytes that arrived and nobody took. From now on the caller reads and writes it, and bytes no longer
-   * pass through this connection; it still closes and aborts with the socket, and closes, resets and times it out.
+   * Lets something else read and write the socket, beginning with the bytes that arrived and nobody took. They no longer pass
+   * through this connection; it still ends with the socket, and ends and times out the socket.
    */
-  takeSocket(): Socket {
-    this.#taken = true
+  handOn<Top extends Socket>(wrap: (socket: Socket) => Top): Top {
     this.#socket.off('data', this.#onBytes)
     this.#socket.pause()
     const arrived = this.readBuffer.subarray()
     this.readBuffer.consume(arrived.byteLength)
     if (arrived.byteLength > 0) this.#socket.unshift(arrived)
+    const top = wrap(this.#socket)
+    this.#top = top
     this.resume()
-    return this.#socket
+    return top
+  }
+
+  /** Ends it without a word. */
+  destroy(): void {
+    this.#top.destroy()
   }
 
   sendData(data: Uint8ArrayList): SendResult {
@@ -60,22 +68,23 @@ export class SocketConnection extends AbstractMultiaddrConnection {
   async sendClose(options?: AbortOptions): Promise<void> {
     if (this.#socket.closed) return
     const closed = once(this.#socket, 'close', options)
-    this.#socket.destroySoon()
+    this.#top.destroySoon()
     await closed
   }
 
   sendReset(): void {
-    // After an end, and over a Unix socket, there is no reset to send.
-    if (this.#socket.writableEnded || this.#socket.remoteAddress === undefined) this.#socket.destroy()
-    else this.#socket.resetAndDestroy()
+    const socket = this.#socket
+    // There is no reset to send through TLS, after an end, and over a Unix socket.
+    if (this.#top !== socket || socket.writableEnded || socket.remoteAddress === undefined) this.destroy()
+    else socket.resetAndDestroy()
   }
 
   sendPause(): void {
-    if (!this.#taken) this.#socket.pause()
+    if (this.#top === this.#socket) this.#socket.pause()
   }
 
   sendResume(): void {
-    if (!this.#taken) this.#socket.resume()
+    if (this.#top === this.#socket) this.#socket.resume()
   }
 }
 

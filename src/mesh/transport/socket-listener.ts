@@ -16,7 +16,7 @@ export interface SocketListenerInit {
 export class SocketListener extends TypedEventEmitter<ListenerEvents> implements Listener {
   readonly #init: SocketListenerInit
   readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  readonly #connections = new Set<SocketConnection>()
   readonly #closing = new AbortController()
   #address: Multiaddr | undefined
 
@@ -49,7 +49,7 @@ export class SocketListener extends TypedEventEmitter<ListenerEvents> implements
     this.#closing.abort()
     const closed = this.#server.listening ? once(this.#server, 'close', options) : undefined
     this.#server.close()
-    for (const socket of this.#sockets) socket.destroy()
+    for (const connection of this.#connections) connection.destroy()
     await closed
   }
 
@@ -63,8 +63,8 @@ export class SocketListener extends TypedEventEmitter<ListenerEvents> implements
     const { logger, idleMs, upgrader } = this.#init
     const log = logger.forComponent('motorpool:socket')
     const connection = new SocketConnection({ socket, direction: 'inbound', remoteAddr, idleMs, log })
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    this.#connections.add(connection)
+    socket.once('close', () => this.#connections.delete(connection))
     upgrader.upgradeInbound(connection, { signal: this.#closing.signal }).catch(error => connection.abort(error))
   }
 

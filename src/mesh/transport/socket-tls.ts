@@ -30,10 +30,11 @@ export function socketTls(): (components: TLSComponents) => ConnectionEncrypter 
       const choices = [...muxers.keys(), NO_MUXER]
       const settings = { secureContext, rejectUnauthorized: false, highWaterMark: MOST_WAITING_BYTES }
       const choose = (offered: readonly string[]) => offered.find(protocol => muxers.has(protocol)) ?? offered.find(protocol => protocol === NO_MUXER)
-      const raw = connection.takeSocket()
-      const socket = isServer
-        ? new TLSSocket(raw, { ...settings, isServer, requestCert: true, ALPNCallback: ({ protocols }) => choose(protocols) })
-        : connect({ ...settings, socket: raw, ALPNProtocols: choices })
+      const socket = connection.handOn(raw =>
+        isServer
+          ? new TLSSocket(raw, { ...settings, isServer, requestCert: true, ALPNCallback: ({ protocols }) => choose(protocols) })
+          : connect({ ...settings, socket: raw, ALPNProtocols: choices })
+      )
       try {
         await withSignal(whenSecure(socket), options.signal)
         const remotePeer = await withSignal(verifyPeerCertificate(socket.getPeerCertificate().raw, options.remotePeer, connection.log), options.signal)
@@ -43,7 +44,6 @@ export function socketTls(): (components: TLSComponents) => ConnectionEncrypter 
       } catch (error) {
         socket.on('error', () => {})
         connection.abort(error instanceof Error ? error : new Error(String(error)))
-        socket.destroy()
         throw error
       }
     }

@@ -42,7 +42,9 @@ export class TlsConnection extends AbstractMessageStream {
     if (!this.#corked) {
       this.#corked = true
       this.#socket.cork()
-      setImmediate(this.#release)
+      if (process.env.REL === 'imm') setImmediate(this.#release)
+      else if (process.env.REL === 'tick') process.nextTick(this.#release)
+      else process.nextTick(() => queueMicrotask(() => process.nextTick(this.#release)))
     }
     let canSendMore = true
     for (const part of data) canSendMore = this.#socket.write(part)
@@ -61,7 +63,6 @@ export class TlsConnection extends AbstractMessageStream {
 
   sendReset(error: Error): void {
     this.#transport.abort(error)
-    this.#socket.destroy()
   }
 
   sendPause(): void {
