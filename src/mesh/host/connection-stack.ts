@@ -1,8 +1,8 @@
 import { noise } from '@libp2p/noise'
-import { tcp } from '@libp2p/tcp'
-import { tls } from '@libp2p/tls'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
+import { socketTls } from '../transport/socket-tls.ts'
+import { socketTransport } from '../transport/socket-transport.ts'
 
 /** How bytes travel between two hosts: the one place to change transport, encryption or multiplexing. */
 export type ConnectionStack = Required<Pick<Libp2pOptions, 'transports' | 'connectionEncrypters' | 'streamMuxers'>>
@@ -19,8 +19,8 @@ const MOST_WINDOW_BYTES = 256 * 1024
 /** TCP, TLS before noise (native TLS costs a third less CPU; peers in other languages have both), and yamux. */
 export function connectionStack(): ConnectionStack {
   return {
-    transports: [tcp({ inboundSocketInactivityTimeout: NEVER_IDLE_MS, outboundSocketInactivityTimeout: NEVER_IDLE_MS })],
-    connectionEncrypters: [tls(), noise()],
+    transports: [socketTransport({ idleMs: NEVER_IDLE_MS })],
+    connectionEncrypters: [socketTls(), noise()],
     streamMuxers: [
       yamux({
         maxInboundStreams: 256,
