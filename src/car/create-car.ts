@@ -75,6 +75,9 @@ interface Lease {
   readonly price: Price
 }
 
+/** Tasks that wait in the worker where it may run them together; elsewhere they wait here, where clients are served in turn. */
+const BATCH_AHEAD = 15
+
 /** Cars answer after a random part of this, so that a dialled client isn't hit by all at once, ms. */
 const DIAL_SPREAD_MS = 50
 const DIAL_MS = 3000
@@ -103,7 +106,8 @@ export function createCar(init: CarInit): CarStay {
   const counts = { heard: 0, done: 0, failed: 0, handedBack: 0 }
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
-  let work: CarWork = initialCarWork({ slots: init.slots })
+  const batches = init.models.length > 0 && init.models.every(({ runner }) => runner.model.batching === 'rows')
+  let work: CarWork = initialCarWork({ slots: init.slots, ...(batches ? { ahead: BATCH_AHEAD } : {}) })
   let timer: NodeJS.Timeout | undefined
 
   function step(event: CarStepEvent): void {
@@ -267,7 +271,7 @@ export function createCar(init: CarInit): CarStay {
     try {
       const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal })
       admission.result = result
-      step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: result.ranUs })
+      step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: Math.round(result.ranUs / result.together) })
     } catch (error) {
       const [code, message, retryable] = blameOf(error)
       step({ type: 'run-failed', lease: task.lease, task: task.task, attempt: task.attempt, code, message, retryable })
