@@ -168,9 +168,13 @@ export function createWorkerFrameReader(onFrame: (body: Uint8Array<ArrayBuffer>)
   }
 }
 
-/** Memory for a frame, at four behind a multiple of eight, so that tensors are aligned; all of it is written before it is read. */
+/**
+ * Memory for a frame, at four behind a multiple of eight, so that tensors are aligned; all of it is written before it is read.
+ * Small frames share Node's pool, because a buffer of its own for each keeps the garbage collector busy.
+ */
 function bodyBuffer(length: number): Uint8Array<ArrayBuffer> {
   if (length < 4 || length > WORKER_FRAME_LIMIT)
     throw new MotorpoolError('ERR_BAD_FRAME', `a worker frame of ${length} bytes, at most ${WORKER_FRAME_LIMIT} are allowed; restart the worker`)
-  return new Uint8Array(Buffer.allocUnsafeSlow(4 + length).buffer, 4, length)
+  const memory = Buffer.allocUnsafe(4 + length)
+  return new Uint8Array(memory.buffer, memory.byteOffset + 4, length)
 }
