@@ -83,7 +83,7 @@ function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 
     client: event.client,
     model: event.model,
     slots: leaseSlots(work),
-    parallel: work.settings.slots,
+    parallel: depth(work) - 1,
     queued,
     completionUs: Math.round((runUs ?? 0) * (queued + 1)),
     runUs: Math.round(runUs ?? 0)

@@ -54,6 +54,9 @@ export interface CarStay {
   depart: (departure: { readonly reason: string; readonly secondsLeft: number }) => Promise<void>
 }
 
+/** Tasks that wait in the worker where it may run them together; elsewhere they wait here, where clients are served in turn. */
+const BATCH_AHEAD = 15
+
 /** Cars answer after a random part of this, so that a dialled client isn't hit by all at once, ms. */
 const DIAL_SPREAD_MS = 50
 const DIAL_MS = 3000
@@ -79,7 +82,8 @@ export function createCar(init: CarInit): CarStay {
   let heard = 0
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
-  let work: CarWork = initialCarWork({ slots: init.slots })
+  const batches = init.models.length > 0 && init.models.every(({ runner }) => runner.model.batching === 'rows')
+  let work: CarWork = initialCarWork({ slots: init.slots, ...(batches ? { ahead: BATCH_AHEAD } : {}) })
   let timer: NodeJS.Timeout | undefined
   const tasks = createTaskDesk({
     clock,

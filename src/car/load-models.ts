@@ -36,7 +36,7 @@ export async function loadModels(init: LoadModelsInit, car: CarOptions): Promise
 async function load({ store, startRunner }: LoadModelsInit, car: CarOptions, { cid }: StoredModel): Promise<LoadedModel> {
   const { manifest, folder } = await store.open(cid)
   const runner = await startRunner(
-    { cid, task: manifest.task, folder, files: manifest.files.map(file => file.path) },
+    { cid, task: manifest.task, folder, files: manifest.files.map(file => file.path), batching: manifest.batching ?? 'none' },
     {
       threads: car.slots ?? 1,
       ...(car.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: car.memoryLimitBytes }),

@@ -120,7 +120,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     try {
       const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal })
       admission.result = result
-      step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: result.ranUs })
+      step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: Math.round(result.ranUs / result.together) })
     } catch (error) {
       const [code, message, retryable] = blameOf(error)
       step({ type: 'run-failed', lease: task.lease, task: task.task, attempt: task.attempt, code, message, retryable })

@@ -51,6 +51,13 @@ export function collectParameter(pair: string, previous: Record<string, Paramete
   return Object.fromEntries([...entries, [pair.slice(0, at), parameterValue(text)]])
 }
 
+/** Gathers `output=steps` pairs as the parameters that ask for them. */
+export function collectReduction(pair: string, previous: Record<string, string> | undefined): Record<string, string> {
+  const at = pair.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('give output=steps, such as logits=argmax')
+  return { ...previous, [`reduce.${pair.slice(0, at)}`]: pair.slice(at + 1) }
+}
+
 function parameterValue(text: string): ParameterValue {
   if (text === 'true' || text === 'false') return text === 'true'
   return /^-?\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : text

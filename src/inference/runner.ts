@@ -25,6 +25,11 @@ export interface RunnableModel {
   readonly folder: string
   /** Paths in `folder`. */
   readonly files: readonly string[]
+  /**
+   * `rows`: each input and output has one row for each item, and a row doesn't depend on the others, so tasks that wait may share
+   * a run. @default 'none'
+   */
+  readonly batching?: 'none' | 'rows'
 }
 
 export interface RunRequest {
@@ -39,6 +44,7 @@ export interface RunResult {
   readonly digest: Uint8Array
   /** From acceptance by the runner until the run began, microseconds. */
   readonly queuedUs: number
+  /** The run that gave the result, of a whole batch when it was one. */
   readonly ranUs: number
   /** Rows that ran together in one batch; 1 when alone. */
   readonly together: number
@@ -58,7 +64,8 @@ export interface Runner {
   /** The worker's process id; undefined while it is being replaced. */
   readonly pid: number | undefined
   /**
-   * Runs one task; tasks run one at a time, in their order. Errors: `ERR_INVALID_INPUT` (names, types, shapes), `ERR_BAD_IMAGE`,
+   * Runs one task. Tasks run one at a time, in their order; where the model's rows are independent, tasks alike that wait share a
+   * run as far as that is measured to pay, and give bit for bit what they give alone. Errors: `ERR_INVALID_INPUT` (names, types, shapes), `ERR_BAD_IMAGE`,
    * `ERR_TOO_LARGE`, `ERR_RUN_FAILED` (ORT said no), `ERR_TIME_LIMIT`, `ERR_MEMORY_LIMIT`, `ERR_WORKER_DIED` (the only one that
    * is retryable), `ERR_ABORTED`, `ERR_STOPPED`. After the limits and a death a new worker is on its way and takes over what
    * waits. Aborting drops a waiting task, and kills the worker if the task still runs `killAfterAbortMs` later.

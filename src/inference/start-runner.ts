@@ -12,6 +12,11 @@ import { type LoadedWorker, startWorkerProcess, type WorkerProcess } from './wor
 const GIB = 1024 ** 3
 const DEFAULTS = { threads: 1, memoryLimitBytes: 2 * GIB, killAfterAbortMs: 1000, loadLimitMs: 60_000 } as const
 
+/** Tasks that may be in the worker at once: one that runs and the next, whose input is there when the first ends. */
+const DEPTH = 2
+/** The same where tasks may share runs: two full batches. */
+const BATCH_DEPTH = 64
+
 /** A model that loaded once and then fails to load again and again: wait longer each time, up to ten seconds. */
 const BACKOFF_MS = { first: 100, most: 10_000 } as const
 /** Failed loads in a row after which waiting tasks are handed back, so that another car can run them. */
@@ -35,8 +40,10 @@ export async function startRunner(model: RunnableModel, options: RunnerOptions =
 
   const line = createTaskLine({
     isReady: () => ready,
-    send: task => worker?.run(task.id, task.request.input),
-    drop: task => worker?.drop(task.id),
+    send: ({ id, request, acceptedMs, alone }) =>
+      worker?.send({ type: 'run', id, value: request.input, limitMs: Math.max(1, Math.round(acceptedMs + request.limitMs - performance.now())), alone }),
+    drop: ({ id }) => worker?.send({ type: 'drop', id }),
+    depth: model.batching === 'rows' ? BATCH_DEPTH : DEPTH,
     kill: error => {
       ready = false
       worker?.kill(error)

@@ -2,8 +2,8 @@ import { abortError, MotorpoolError } from '../protocol/errors.ts'
 import type { RunRequest, RunResult } from './runner.ts'
 import type { WorkerReply } from './worker-frames.ts'
 
-/** Tasks that may be in the worker at once: one that runs and the next, whose input is there when the first ends. */
-const DEPTH = 2
+/** Bytes of inputs in the worker above which only the next task is sent ahead: memory is for runs, not for queues. */
+const AHEAD_BYTES = 16 * 1024 * 1024
 
 /** Longer waits than this are none (setTimeout's limit). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -14,6 +14,8 @@ export interface LineTask {
   readonly request: RunRequest
   readonly acceptedMs: number
   sentMs: number
+  /** Its batch took the worker with it, so it must have no company any more. */
+  alone: boolean
   /** The caller has its answer (a result, or an error before the worker's reply). */
   settled: boolean
   readonly resolve: (result: RunResult) => void
@@ -30,16 +32,21 @@ export interface TaskLineInit {
   /** The running task is over its time, or still runs long after its caller gave up. */
   readonly kill: (error: MotorpoolError) => void
   readonly killAfterAbortMs: number
+  /** Most tasks in the worker at once, two or more. */
+  readonly depth: number
 }
 
-/** The tasks of one runner in their order: those that wait, and up to two in the worker, of which the first runs. */
+/** The tasks of one runner in their order: those that wait, and those in the worker, of which the first or a batch runs. */
 export interface TaskLine {
   add: (request: RunRequest, signal: AbortSignal | undefined) => Promise<RunResult>
   /** Sends what the worker has room for. */
   pump: () => void
-  /** The worker's answer to the task that ran. Throws `ERR_WORKER_DIED` when it answers another. */
+  /** What the worker says of its tasks. Throws `ERR_WORKER_DIED` when it speaks of others. */
   settle: (reply: WorkerReply) => void
-  /** The worker is gone: the task that ran fails with `error`, if there is one; the others wait again, first in line. */
+  /**
+   * The worker is gone: the task that ran alone fails with `error`, if there is one; the others wait again, first in line, and
+   * those of a batch run alone from then on.
+   */
   lose: (error?: MotorpoolError) => void
   /** Fails every task. */
   rejectAll: (error: MotorpoolError) => void
@@ -48,28 +55,39 @@ export interface TaskLine {
 export function createTaskLine(init: TaskLineInit): TaskLine {
   const waiting: LineTask[] = []
   const inWorker: LineTask[] = []
+  /** The batch that runs, as the worker told; empty when it is the first task in the worker. */
+  let batch: readonly LineTask[] = []
   let nextId = 0
+
+  const running = (): readonly LineTask[] => (batch.length > 0 ? batch : inWorker.slice(0, 1))
 
   /** Gives the caller an error before the worker has replied, and sees to it that the task soon takes no more time. */
   const giveUp = (task: LineTask, error: MotorpoolError, graceMs: number): void => {
     task.reject(error)
     if (remove(waiting, task)) return
-    if (inWorker[0] !== task) {
-      if (remove(inWorker, task)) init.drop(task)
+    if (running().includes(task) && graceMs === 0) return init.kill(error)
+    if (!running().includes(task)) {
+      init.drop(task)
       pump()
-      return
     }
+    // It may have begun already when the worker hears of it. A batch that somebody else waits for is left alone.
     const stopIfRunning = (): void => {
-      if (inWorker[0] === task) init.kill(error)
+      if (running().includes(task) && running().every(other => other.settled)) init.kill(error)
     }
-    if (graceMs === 0) stopIfRunning()
-    else setTimeout(stopIfRunning, graceMs).unref()
+    setTimeout(stopIfRunning, graceMs === 0 ? init.killAfterAbortMs : graceMs).unref()
+  }
+
+  const hasRoom = (next: LineTask): boolean => {
+    const ahead = inWorker.filter(task => !task.settled)
+    if (ahead.length < 2) return true
+    return ahead.length < init.depth && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES
   }
 
   const pump = (): void => {
-    while (init.isReady() && inWorker.length < DEPTH) {
-      const task = waiting.shift()
-      if (task === undefined) return
+    while (init.isReady()) {
+      const [task] = waiting
+      if (task === undefined || !hasRoom(task)) return
+      waiting.shift()
       try {
         task.sentMs = performance.now()
         init.send(task)
@@ -96,6 +114,7 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
         request,
         acceptedMs: performance.now(),
         sentMs: 0,
+        alone: false,
         settled: false,
         resolve: result => {
           settle()
@@ -116,9 +135,13 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
     })
 
   const settle: TaskLine['settle'] = reply => {
-    const task = inWorker.shift()
-    if (task?.id !== reply.id)
-      throw new MotorpoolError('ERR_WORKER_DIED', 'the worker answered a task that it was not running; submit again', { retryable: true })
+    if (reply.type === 'began') {
+      batch = reply.ids.map(id => inWorker.find(task => task.id === id) ?? stranger())
+      return
+    }
+    const task = inWorker.find(({ id }) => id === reply.id) ?? stranger()
+    remove(inWorker, task)
+    batch = batch.filter(other => other !== task)
     pump()
     if (task.settled) return
     if (reply.type === 'failed') {
@@ -126,13 +149,16 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
       return
     }
     const queuedUs = Math.round((task.sentMs - task.acceptedMs) * 1000) + reply.waitedUs
-    task.resolve({ output: reply.value, digest: reply.digest, queuedUs, ranUs: reply.ranUs, together: 1 })
+    task.resolve({ output: reply.value, digest: reply.digest, queuedUs, ranUs: reply.ranUs, together: reply.together })
   }
 
   const lose: TaskLine['lose'] = error => {
-    const ran = error === undefined ? undefined : inWorker.shift()
-    waiting.unshift(...inWorker.splice(0).filter(task => !task.settled))
-    if (error !== undefined && ran?.settled === false) ran.reject(error)
+    const ran = error === undefined ? [] : running()
+    if (ran.length > 1) for (const task of ran) task.alone = true
+    const failed = ran.length === 1 ? ran[0] : undefined
+    batch = []
+    waiting.unshift(...inWorker.splice(0).filter(task => !task.settled && task !== failed))
+    if (error !== undefined && failed?.settled === false) failed.reject(error)
   }
 
   const rejectAll: TaskLine['rejectAll'] = error => {
@@ -140,6 +166,14 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
   }
 
   return { add, pump, settle, lose, rejectAll }
+}
+
+function stranger(): never {
+  throw new MotorpoolError('ERR_WORKER_DIED', 'the worker answered a task that it does not have; submit again', { retryable: true })
+}
+
+function byteLengthOf({ request }: LineTask): number {
+  return Object.values(request.input.tensors).reduce((sum, tensor) => sum + tensor.data.byteLength, 0)
 }
 
 function remove(tasks: LineTask[], task: LineTask): boolean {

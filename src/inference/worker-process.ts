@@ -2,13 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { MotorpoolError } from '../protocol/errors.ts'
-import { createFrameReader } from '../protocol/frames.ts'
-import type { Value } from '../protocol/tensor.ts'
 import { watchMemory } from './memory-watchdog.ts'
 import type { ModelSignature, NumericsClass } from './runner.ts'
-import { WORKER_FRAME_LIMIT, type WorkerReply, type WorkerRequest, workerFrame } from './worker-frames.ts'
+import { createWorkerFrameReader, type WorkerReply, type WorkerRequest, workerFrame } from './worker-frames.ts'
 import { DATA_DESCRIPTOR, type WorkerConfiguration, type WorkerReport } from './worker-messages.ts'
 import { readReply } from './worker-reply.ts'
+import { writeFrame } from './write-frame.ts'
 
 /** The entry file beside this one, as source or as built. */
 const ENTRY = fileURLToPath(new URL(`./worker/main${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url))
@@ -47,9 +46,8 @@ export interface WorkerProcess {
   /** Resolves when the model is ready; rejects when the worker ends before. */
   readonly loaded: Promise<LoadedWorker>
   readonly ended: Promise<WorkerEnd>
-  run: (id: number, value: Value) => void
-  /** Forgets a task that has not begun; it is not replied to. */
-  drop: (id: number) => void
+  /** Throws `ERR_TOO_LARGE` for what cannot be sent. */
+  send: (request: WorkerRequest) => void
   /** Ends the process at once; `error` then tells why. */
   kill: (error: MotorpoolError) => void
 }
@@ -92,13 +90,11 @@ export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
   const hear = (reply: WorkerReply): void => {
     if (killedFor === undefined) onReply(reply)
   }
-  const write = dataChannel(child, hear, kill)
   return {
     pid: child.pid,
     loaded: loaded.promise,
     ended,
-    run: (id, value) => write({ type: 'run', id, value }),
-    drop: id => write({ type: 'drop', id }),
+    send: dataChannel(child, hear, kill),
     kill
   }
 }
@@ -106,7 +102,7 @@ export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
 /** Frames on the socket pair; a worker that breaks the protocol is killed. */
 function dataChannel(child: ChildProcess, onReply: (reply: WorkerReply) => void, kill: (error: MotorpoolError) => void): (request: WorkerRequest) => void {
   const socket = child.stdio[DATA_DESCRIPTOR] as Socket | null | undefined
-  const read = createFrameReader({ limit: WORKER_FRAME_LIMIT, onFrame: (parts, length) => onReply(readReply(parts, length)) })
+  const read = createWorkerFrameReader(body => onReply(readReply(body)))
   socket?.on('data', (chunk: Buffer) => {
     try {
       read(chunk)
@@ -118,9 +114,7 @@ function dataChannel(child: ChildProcess, onReply: (reply: WorkerReply) => void,
   socket?.on('error', () => {})
   return request => {
     const frame = workerFrame(request)
-    socket?.cork()
-    for (const part of frame) socket?.write(part)
-    socket?.uncork()
+    if (socket) writeFrame(socket, frame)
   }
 }
 

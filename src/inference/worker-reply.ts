@@ -18,15 +18,24 @@ const valueSchema: z.ZodType<WireValue> = z.strictObject({
     .max(LIMITS.tensors)
 })
 const replySchema: z.ZodType<Wire<WorkerReply>> = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('done'), id: integer, value: valueSchema, digest: z.string().length(64), waitedUs: integer, ranUs: integer }),
-  z.strictObject({ type: z.literal('failed'), id: integer, code: z.enum(ERROR_CODES), message: z.string() })
+  z.strictObject({
+    type: z.literal('done'),
+    id: integer,
+    value: valueSchema,
+    digest: z.string().length(64),
+    waitedUs: integer,
+    ranUs: integer,
+    together: integer.min(1)
+  }),
+  z.strictObject({ type: z.literal('failed'), id: integer, code: z.enum(ERROR_CODES), message: z.string() }),
+  z.strictObject({ type: z.literal('began'), ids: z.array(integer).min(1) })
 ])
 
 /** The reply in a frame's body. Throws when it is none, or when a tensor's bytes do not fit its shape. */
-export function readReply(parts: readonly Uint8Array[], length: number): WorkerReply {
-  const { head, take } = openFrame(parts, length)
+export function readReply(body: Uint8Array<ArrayBuffer>): WorkerReply {
+  const { head, take } = openFrame(body)
   const reply = replySchema.parse(head)
-  if (reply.type === 'failed') return reply
+  if (reply.type !== 'done') return reply
   for (const { name, type, dims, size } of reply.value.tensors)
     if ((tensorByteLength(type, dims) ?? size) !== size) throw new MotorpoolError('ERR_BAD_FRAME', `output ${name} does not fit its shape; restart the worker`)
   return { ...reply, value: fromWireValue(reply.value, take), digest: fromHex(reply.digest) }

@@ -33,6 +33,10 @@ export type ManifestFile = z.infer<typeof manifestFileSchema>
 export const MODEL_TASKS = ['tensors', 'ocr'] as const
 export type ModelTask = (typeof MODEL_TASKS)[number]
 
+/** Whether tasks may share a run. */
+export const BATCHINGS = ['none', 'rows'] as const
+export type Batching = (typeof BATCHINGS)[number]
+
 /** What a model is. Payload type `motorpool/manifest/1`, signed by its publisher; the CID of that envelope is the model's name. */
 export const manifestSchema = z.strictObject({
   v: z.literal(1),
@@ -46,6 +50,11 @@ export const manifestSchema = z.strictObject({
   outputs: z.array(tensorSpecificationSchema).max(LIMITS.tensors),
   /** How far honest results may differ across numerics classes, in millionths. */
   numerics: z.strictObject({ atol: integer, rtol: integer, comparator: z.enum(['tensors', 'classification', 'embeddings', 'ocr', 'boxes', 'tokens']) }),
+  /**
+   * `rows`: the first dimension of every input and output counts items, and a row's result doesn't depend on its companions, so a
+   * car may run waiting tasks together. Not for models that quantize activations by a tensor's range as they run. `none` when absent.
+   */
+  batching: z.enum(BATCHINGS).optional(),
   /** SPDX expression. */
   licence: text,
   publisher: bytes(32),

@@ -1,6 +1,6 @@
 import { MotorpoolError } from '../protocol/errors.ts'
 import { decodeStrings, elementCount, encodeStrings, TENSOR_TYPES, type Tensor, type TensorType } from '../protocol/tensor.ts'
-import { floatOfHalf, halfOfFloat } from './half-float.ts'
+import { floatOfHalf, halfOfFloat } from '../protocol/values/half-float.ts'
 
 /** A tensor's data as JSON has it: elements, or arrays of arrays of them. */
 export type JsonElement = number | bigint | boolean | string | readonly JsonElement[]

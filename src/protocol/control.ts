@@ -16,7 +16,7 @@ export const offerSchema = z.strictObject({
   client: bytesUpTo(64),
   /** Tasks that this client may have under way here at once: those that run, and those that wait here so that the car never does. */
   slots: integer.min(1).max(64),
-  /** Tasks that the car runs at the same time. */
+  /** Tasks that the car runs at the same time, side by side or in one batch. */
   parallel: integer.min(1).max(64),
   /** Tasks ahead of it on the car. */
   queued: integer,

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
-import type { Runner, RunnerOptions } from '../../src/inference/runner.ts'
+import type { RunnableModel, Runner, RunnerOptions } from '../../src/inference/runner.ts'
 import { startRunner } from '../../src/inference/start-runner.ts'
 import { encodeStrings, type Tensor, type TensorType, type Value } from '../../src/protocol/tensor.ts'
 
@@ -14,10 +14,10 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** A runner of one ONNX file, stopped when the test ends. */
-export async function startTestRunner(onnx: Uint8Array, options: RunnerOptions = {}): Promise<Runner> {
+export async function startTestRunner(onnx: Uint8Array, options: RunnerOptions = {}, batching?: RunnableModel['batching']): Promise<Runner> {
   const folder = await temporaryFolder()
   await writeFile(join(folder, 'model.onnx'), onnx)
-  const runner = await startRunner({ cid: 'test', task: 'tensors', folder, files: ['model.onnx'] }, options)
+  const runner = await startRunner({ cid: 'test', task: 'tensors', folder, files: ['model.onnx'], batching }, options)
   onTestFinished(() => runner.stop())
   return runner
 }

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { fromWireValue, openFrame, type Wire, type WorkerRequest, workerFrame } from '../../src/inference/worker-frames.ts'
+import { createWorkerFrameReader, fromWireValue, openFrame, type Wire, type WorkerRequest, workerFrame } from '../../src/inference/worker-frames.ts'
 import { readReply } from '../../src/inference/worker-reply.ts'
-import { createFrameReader } from '../../src/protocol/frames.ts'
 import type { Value } from '../../src/protocol/tensor.ts'
 
 const bytes = fc.uint8Array({ maxLength: 300 })
@@ -18,9 +17,9 @@ const someValue: fc.Arbitrary<Value> = fc.record({
 })
 
 /** The only frame in these bytes, delivered in pieces. */
-function frameOf(parts: readonly Uint8Array[], piece: number): { parts: readonly Uint8Array[]; length: number } {
-  const frames: { parts: readonly Uint8Array[]; length: number }[] = []
-  const read = createFrameReader({ limit: 2 ** 24, onFrame: (body, length) => frames.push({ parts: body, length }) })
+function frameOf(parts: readonly Uint8Array[], piece: number): Uint8Array<ArrayBuffer> {
+  const frames: Uint8Array<ArrayBuffer>[] = []
+  const read = createWorkerFrameReader(body => frames.push(body))
   const whole = Buffer.concat(parts)
   for (let at = 0; at < whole.length; at += piece) read(whole.subarray(at, at + piece))
   const [frame] = frames
@@ -28,13 +27,14 @@ function frameOf(parts: readonly Uint8Array[], piece: number): { parts: readonly
   return frame
 }
 
+const done = { type: 'done', id: 7, digest: new Uint8Array(32).fill(5), waitedUs: 1, ranUs: 2, together: 3 } as const
+
 test('a request reads as it was written, however it was cut on the way', () => {
   fc.assert(
-    fc.property(someValue, fc.nat(), fc.integer({ min: 1, max: 999 }), (value, id, piece) => {
-      const frame = frameOf(workerFrame({ type: 'run', id, value }), piece)
-      const { head, take } = openFrame(frame.parts, frame.length)
+    fc.property(someValue, fc.nat(), fc.boolean(), fc.integer({ min: 1, max: 999 }), (value, id, alone, piece) => {
+      const { head, take } = openFrame(frameOf(workerFrame({ type: 'run', id, value, limitMs: 9, alone }), piece))
       const request = head as Wire<WorkerRequest> & { type: 'run' }
-      expect(request.id).toBe(id)
+      expect(request).toMatchObject({ id, limitMs: 9, alone })
       expect(fromWireValue(request.value, take)).toEqual(value)
     })
   )
@@ -42,12 +42,24 @@ test('a request reads as it was written, however it was cut on the way', () => {
 
 test('a reply reads as it was written, however it was cut on the way', () => {
   fc.assert(
-    fc.property(someValue, fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.integer({ min: 1, max: 999 }), (value, digest, piece) => {
-      const reply = { type: 'done', id: 7, value, digest, waitedUs: 1, ranUs: 2 } as const
-      const frame = frameOf(workerFrame(reply), piece)
-      expect(readReply(frame.parts, frame.length)).toEqual(reply)
+    fc.property(someValue, fc.integer({ min: 1, max: 999 }), (value, piece) => {
+      expect(readReply(frameOf(workerFrame({ ...done, value }), piece))).toEqual({ ...done, value })
     })
   )
+})
+
+test('tensors lie where typed arrays of any width can view them, in frames small and large', () => {
+  for (const size of [1, 7, 8, 9, 40_000]) {
+    const tensor = { type: 'uint8' as const, dims: [size], data: new Uint8Array(size).fill(size) }
+    const reply = readReply(frameOf(workerFrame({ ...done, value: { kind: 'k', parameters: {}, tensors: { a: tensor, b: tensor } } }), 65_536))
+    if (reply.type !== 'done') throw new Error(reply.type)
+    for (const { data } of Object.values(reply.value.tensors)) expect([data.byteOffset % 8, Buffer.compare(data, tensor.data)]).toEqual([0, 0])
+  }
+})
+
+test('a frame that announces too much is refused before it is buffered', () => {
+  const read = createWorkerFrameReader(() => {})
+  expect(() => read(Uint8Array.of(0xff, 0xff, 0xff, 0xff))).toThrow('at most')
 })
 
 test('no name of a parameter or tensor is special', () => {
@@ -58,17 +70,15 @@ test('no name of a parameter or tensor is special', () => {
     parameters: Object.fromEntries(names.map(name => [name, 1])),
     tensors: Object.fromEntries(names.map(name => [name, tensor]))
   }
-  const frame = frameOf(workerFrame({ type: 'done', id: 1, value, digest: new Uint8Array(32), waitedUs: 0, ranUs: 0 }), 7)
-  const reply = readReply(frame.parts, frame.length)
+  const reply = readReply(frameOf(workerFrame({ ...done, value }), 7))
   if (reply.type !== 'done') throw new Error(reply.type)
   for (const part of [reply.value.parameters, reply.value.tensors]) expect(Object.keys(part).toSorted()).toEqual(names.toSorted())
 })
 
 test('a reply that is cut off, is no JSON, or claims another shape throws', () => {
   const value = { kind: 'tensors', parameters: {}, tensors: { y: { type: 'float32' as const, dims: [2], data: new Uint8Array(8) } } }
-  const { parts, length } = frameOf(workerFrame({ type: 'done', id: 1, value, digest: new Uint8Array(32), waitedUs: 0, ranUs: 0 }), 1000)
-  const whole = Buffer.concat(parts)
-  for (let cut = 0; cut < length; cut++) expect(() => readReply([whole.subarray(0, cut)], cut)).toThrow()
-  const lying = Buffer.from(whole.toString('latin1').replace('"dims":[2]', '"dims":[9]'), 'latin1')
-  expect(() => readReply([lying], length)).toThrow('does not fit its shape')
+  const whole = frameOf(workerFrame({ ...done, value }), 1000)
+  for (let cut = 0; cut < whole.length; cut++) expect(() => readReply(whole.slice(0, cut))).toThrow()
+  const lying = Buffer.from(Buffer.from(whole).toString('latin1').replace('"dims":[2]', '"dims":[9]'), 'latin1')
+  expect(() => readReply(new Uint8Array(lying))).toThrow('does not fit its shape')
 })

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { floatOfHalf, halfOfFloat } from '../../src/models/half-float.ts'
 import { inferenceResponse, readInferenceResponse } from '../../src/models/open-inference.ts'
 import { encodeStrings, type Tensor } from '../../src/protocol/tensor.ts'
+import { floatOfHalf, halfOfFloat } from '../../src/protocol/values/half-float.ts'
 
 /** Every NaN is one NaN in JSON, so floats are drawn without odd ones. */
 const tensors: fc.Arbitrary<Tensor> = fc.oneof(

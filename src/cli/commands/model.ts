@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
-import { MODEL_TASKS, type ModelTask, type StoredModel } from '../../models/model.ts'
+import { BATCHINGS, type Batching, MODEL_TASKS, type ModelTask, type StoredModel } from '../../models/model.ts'
 import { openModelStore } from '../../models/model-store.ts'
 import { toHex } from '../../protocol/ids.ts'
 import type { CommandContext } from '../context.ts'
@@ -19,6 +19,7 @@ interface AddOptions extends ModelOptions {
   readonly task?: ModelTask
   readonly version?: number
   readonly licence?: string
+  readonly batching?: Batching
 }
 
 /** `motorpool model add|ls|show|rm`: the models in a store. */
@@ -36,6 +37,9 @@ export function addModel(program: Command, context: CommandContext): void {
     .addOption(new Option('--task <task>', 'what its tensors are').choices(MODEL_TASKS))
     .option('--version <n>', 'rises with every publication of one name (default: 1 above the last)', wholeNumber(1, 2 ** 31))
     .option('--licence <spdx>', 'its licence as an SPDX expression')
+    .addOption(
+      new Option('--batching <kind>', 'rows: cars may run tasks together, because no row’s result depends on the others (default: none)').choices(BATCHINGS)
+    )
     .action((path: string, options: AddOptions) => add(path, options, context))
   subcommand('ls', 'motorpool model ls')
     .description('list the models in the store')
@@ -57,8 +61,8 @@ async function openStore(options: ModelOptions, context: CommandContext) {
 async function add(path: string, options: AddOptions, context: CommandContext): Promise<void> {
   const dataFolder = dataFolderPath(options.dataDir, context.environment)
   await mkdir(dataFolder, { recursive: true, mode: 0o700 })
-  const { name, task, version, licence } = options
-  const stored = await (await openStore(options, context)).add(path, { name, task, version, licence, publisher: publisherSigner(dataFolder) })
+  const { name, task, version, licence, batching } = options
+  const stored = await (await openStore(options, context)).add(path, { name, task, version, licence, batching, publisher: publisherSigner(dataFolder) })
   context.print(options.json === true ? JSON.stringify(summary(stored)) : `added ${stored.manifest.name} version ${stored.manifest.version} as ${stored.cid}`)
 }
 
@@ -95,6 +99,7 @@ async function show(name: string, options: ModelOptions, context: CommandContext
     `version    ${manifest.version}`,
     `cid        ${stored.cid}`,
     `task       ${manifest.task}`,
+    `batching   ${manifest.batching ?? 'none'}`,
     `licence    ${manifest.licence === '' ? 'not told' : manifest.licence}`,
     `publisher  ${toHex(manifest.publisher)}`,
     `size       ${bytes} bytes`

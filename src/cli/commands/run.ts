@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { StoredModel } from '../../models/model.ts'
 import { openModelStore } from '../../models/model-store.ts'
 import { isMotorpoolError } from '../../protocol/errors.ts'
 import type { ParameterValue } from '../../protocol/tensor.ts'
 import type { CommandContext } from '../context.ts'
 import { findMesh, type MeshOptions, openClient, withMeshOptions } from '../join-mesh.ts'
-import { collectParameter, secondsToMs, withCommonOptions } from '../options.ts'
+import { collectParameter, collectReduction, secondsToMs, withCommonOptions } from '../options.ts'
 import { readInputFile, taskInput } from '../task-input.ts'
 import { resultJson, textOf } from '../task-output.ts'
 
@@ -15,6 +15,9 @@ interface RunCommandOptions extends MeshOptions {
   readonly receipt?: string
   readonly deadline?: number
   readonly param?: Record<string, ParameterValue>
+  readonly outputs?: string
+  readonly reduce?: Record<string, string>
+  readonly travel?: 'float16'
 }
 
 /** `motorpool run MODEL`: one task on some car of the mesh. */
@@ -25,6 +28,13 @@ export function addRun(program: Command, context: CommandContext): void {
     .option('--receipt <file>', 'where to leave the receipt')
     .option('--deadline <seconds>', 'give up after this long (default: 60)', secondsToMs)
     .option('--param <key=value>', 'a parameter that goes with the input; may be repeated', collectParameter)
+    .option('--outputs <names>', 'return only these outputs, with commas between')
+    .option(
+      '--reduce <output=steps>',
+      'let the car shrink an output: argmax, top-k(N), mean-pool(MASK), l2-normalize, softmax, several with spaces between; may be repeated',
+      collectReduction
+    )
+    .addOption(new Option('--travel <type>', 'send and return float32 tensors in half the bytes, with 11 instead of 24 significant bits').choices(['float16']))
     .action((model: string, options: RunCommandOptions) => run(model, options, context))
 }
 
@@ -35,13 +45,18 @@ async function run(name: string, options: RunCommandOptions, context: CommandCon
   const input = taskInput(bytes, model?.manifest.task, options.input === '-' ? 'standard input' : options.input)
   const peer = await openClient(mesh, context)
   try {
-    const result = await peer.run(model?.cid ?? name, input.inputs, { signal: context.signal, deadlineMs: options.deadline, parameters: options.param })
+    const result = await peer.run(model?.cid ?? name, input.inputs, { signal: context.signal, deadlineMs: options.deadline, parameters: parametersOf(options) })
     if (options.receipt !== undefined) await writeFile(options.receipt, result.receipt)
     const text = model?.manifest.task === 'tensors' || options.json === true ? undefined : textOf(result)
     context.print(text ?? JSON.stringify(resultJson(result, input, model)))
   } finally {
     await peer.stop()
   }
+}
+
+/** What goes with the input: parameters as given, and those that shape the result. */
+function parametersOf({ param, outputs, reduce, travel }: RunCommandOptions): Record<string, ParameterValue> {
+  return { ...param, ...reduce, ...(outputs === undefined ? {} : { outputs }), ...(travel === undefined ? {} : { travel }) }
 }
 
 /** The model as this machine's store knows it; undefined for a CID that only cars may have. */

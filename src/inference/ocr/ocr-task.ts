@@ -2,7 +2,6 @@ import Ocr from '@gutenye/ocr-node'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { encodeStrings, type Tensor, type Value } from '../../protocol/tensor.ts'
 import type { ModelSignature, RunnableModel } from '../runner.ts'
-import { checkInput } from '../worker/check-input.ts'
 import { runError } from '../worker/ort-errors.ts'
 import { modelFile, openSession } from '../worker/session.ts'
 import type { LoadedTask } from '../worker/task.ts'
@@ -43,36 +42,31 @@ export async function loadOcrTask(model: RunnableModel, threads: number): Promis
   const models = { detectionPath: files.detection, recognitionPath: files.recognition, dictionaryPath: modelFile(model, files.dictionary) }
   const ocr: { detect: (image: string) => Promise<Line[]> } = await Ocr.create({ models })
 
-  const run = async (input: Value): Promise<Value> => {
-    checkInput(input, 'ocr', SIGNATURE)
+  const run = async (input: Value): Promise<Value['tensors']> => {
     const image = await decodeImage((input.tensors.image as Tensor).data)
     try {
       images.set('page', image)
-      return ocrValue(await ocr.detect('page'), image)
+      return ocrTensors(await ocr.detect('page'), image)
     } catch (error) {
       throw runError(error)
     } finally {
       images.clear()
     }
   }
-  return { signature: SIGNATURE, run }
+  return { kind: 'ocr', signature: SIGNATURE, run }
 }
 
-function ocrValue(found: readonly Line[], image: Image): Value {
+function ocrTensors(found: readonly Line[], image: Image): Value['tensors'] {
   const lines = found.map(line => ({ ...line, text: asciiForms(line.text) })).filter(line => line.text.trim() !== '')
   const toPage = fromDetector(image)
   const boxes = Float32Array.from(lines.flatMap(({ box = [] }) => box.flatMap(([x = 0, y = 0]) => toPage(x, y))))
   const scores = Float32Array.from(lines, line => line.mean)
   const text = new Uint8Array(Buffer.from(lines.map(line => line.text).join('\n'), 'utf8'))
   return {
-    kind: 'ocr',
-    parameters: {},
-    tensors: {
-      text: { type: 'uint8', dims: [text.length], data: text },
-      lines: { type: 'string', dims: [lines.length], data: encodeStrings(lines.map(line => line.text)) },
-      boxes: { type: 'float32', dims: [lines.length, 4, 2], data: new Uint8Array(boxes.buffer) },
-      scores: { type: 'float32', dims: [lines.length], data: new Uint8Array(scores.buffer) }
-    }
+    text: { type: 'uint8', dims: [text.length], data: text },
+    lines: { type: 'string', dims: [lines.length], data: encodeStrings(lines.map(line => line.text)) },
+    boxes: { type: 'float32', dims: [lines.length, 4, 2], data: new Uint8Array(boxes.buffer) },
+    scores: { type: 'float32', dims: [lines.length], data: new Uint8Array(scores.buffer) }
   }
 }
 

@@ -2,7 +2,6 @@ import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import type { Tensor, Value } from '../../protocol/tensor.ts'
 import type { ModelSignature, RunnableModel } from '../runner.ts'
-import { checkInput } from './check-input.ts'
 import { runError } from './ort-errors.ts'
 import { fromOrtTensor, isCarried, toOrtTensor } from './ort-tensor.ts'
 import { openSession } from './session.ts'
@@ -20,25 +19,28 @@ export async function loadTensorsTask(model: RunnableModel, threads: number): Pr
       `input ${unusable.name} is ${typeName(unusable)}, which onnxruntime-node cannot take; export the model with another type`
     )
   const signature = { inputs: describe(session.inputMetadata), outputs: describe(session.outputMetadata) }
-  return { signature, run: input => run(session, signature, input) }
+  return { kind: 'tensors', signature, run: (input, outputs) => run(session, signature, input, outputs) }
 }
 
-async function run(session: InferenceSession, signature: ModelSignature, input: Value): Promise<Value> {
-  checkInput(input, 'tensors', signature)
-  const opaque = session.outputMetadata.find(output => !output.isTensor || !isCarried(output.type))
+async function run(
+  session: InferenceSession,
+  signature: ModelSignature,
+  input: Value,
+  wanted: readonly string[] = session.outputNames
+): Promise<Value['tensors']> {
+  const opaque = session.outputMetadata.find(output => wanted.includes(output.name) && (!output.isTensor || !isCarried(output.type)))
   if (opaque !== undefined)
     throw new MotorpoolError(
       'ERR_RUN_FAILED',
       `output ${opaque.name} is ${typeName(opaque)}, only tensors of common types can be returned; export the model with tensor outputs`
     )
   const feeds: Record<string, OrtTensor> = Object.fromEntries(signature.inputs.map(({ name }) => [name, toOrtTensor(input.tensors[name] as Tensor)]))
-  const outputs = await session.run(feeds).catch((error: unknown) => {
+  const outputs = await session.run(feeds, wanted).catch((error: unknown) => {
     throw runError(error)
   })
-  const lost = session.outputNames.find(name => !Object.hasOwn(outputs, name))
+  const lost = wanted.find(name => !Object.hasOwn(outputs, name))
   if (lost !== undefined) throw new MotorpoolError('ERR_RUN_FAILED', `output ${lost} got lost in onnxruntime-node; give it another name in the model`)
-  const tensors = Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, fromOrtTensor(name, output)]))
-  return { kind: 'tensors', parameters: {}, tensors }
+  return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, fromOrtTensor(name, output)]))
 }
 
 function graphFile(model: RunnableModel): string {

@@ -5,7 +5,7 @@ import { MotorpoolError, throwIfAborted } from '../../protocol/errors.ts'
 import { cidOf, equalBytes, type ModelCid, sha256, toHex } from '../../protocol/ids.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { Signer } from '../../protocol/signer.ts'
-import { type ManifestFile, type ModelManifest, type ModelTask, manifestSchema, type StoredModel } from '../model.ts'
+import { type Batching, type ManifestFile, type ModelManifest, type ModelTask, manifestSchema, type StoredModel } from '../model.ts'
 import { checkContents } from './check-contents.ts'
 import { checkPaths } from './check-manifest.ts'
 import { type CollectedFile, collectFiles } from './collect-files.ts'
@@ -28,6 +28,8 @@ export interface AddOptions {
   readonly licence?: string
   /** How far honest results may differ across numerics classes. @default NUMERICS of the task */
   readonly numerics?: ModelManifest['numerics']
+  /** Whether cars may run tasks of several clients in one batch: only where a row's result doesn't depend on the others. @default 'none' */
+  readonly batching?: Batching
   /** Seconds since 1970 UTC that the manifest bears. @default now */
   readonly now?: number
   /** Seconds since 1970 UTC from which on nobody fetches it. @default never */
@@ -70,6 +72,7 @@ export async function addModel(folder: StoreFolder, path: string, options: AddOp
       licence: options.licence ?? 'NOASSERTION',
       publisher: options.publisher.publicKey,
       issued: options.now ?? Math.floor(Date.now() / 1000),
+      ...(options.batching === undefined || options.batching === 'none' ? {} : { batching: options.batching }),
       ...(options.expires === undefined ? {} : { expires: options.expires })
     }
     checkOptions(draft)

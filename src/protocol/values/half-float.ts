@@ -30,3 +30,29 @@ function roundToEven(value: number): number {
   if (rest === 0.5) return low + (low % 2)
   return rest < 0.5 ? low : low + 1
 }
+
+let widened: Float32Array | undefined
+
+/** The values of many halves; exact. */
+export function floatsOfHalves(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  widened ??= Float32Array.from({ length: 65_536 }, (_, bits) => floatOfHalf(bits))
+  const floats = new Float32Array(halves.length)
+  for (let at = 0; at < halves.length; at++) floats[at] = widened[halves[at] ?? 0] ?? 0
+  return floats
+}
+
+/** The halves nearest to many single-precision floats, ties to even: as `halfOfFloat`, in integers, so that large tensors take little time. */
+export function halvesOfFloats(floats: Float32Array): Uint16Array<ArrayBuffer> {
+  const words = new Uint32Array(floats.buffer, floats.byteOffset, floats.length)
+  const halves = new Uint16Array(floats.length)
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? 0
+    const size = word & 0x7fffffff
+    const sign = (word >>> 16) & 0x8000
+    // 0x38800000 is 2⁻¹⁴, the smallest normal half; 0x477ff000 is 65520, from which on it is infinity.
+    if (size < 0x38800000 || size > 0x7f800000) halves[at] = halfOfFloat(floats[at] ?? 0)
+    else if (size >= 0x477ff000) halves[at] = sign | 0x7c00
+    else halves[at] = sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13)
+  }
+  return halves
+}

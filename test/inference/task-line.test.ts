@@ -1,0 +1,93 @@
+import { expect, test, vi } from 'vitest'
+import { createTaskLine, type LineTask } from '../../src/inference/task-line.ts'
+import { MotorpoolError } from '../../src/protocol/errors.ts'
+import { oneFloat } from './test-runner.ts'
+
+/** A line whose worker is played by the test. */
+function lineOf(depth: number) {
+  const sent: LineTask[] = []
+  const dropped: number[] = []
+  const kill = vi.fn()
+  const line = createTaskLine({ isReady: () => true, send: task => sent.push(task), drop: task => dropped.push(task.id), kill, killAfterAbortMs: 5, depth })
+  const add = (limitMs = 60_000, signal?: AbortSignal) => line.add({ input: oneFloat(1), limitMs }, signal)
+  const done = (id: number, together = 1) => {
+    const value = oneFloat(id)
+    line.settle({ type: 'done', id, value, digest: new Uint8Array(32), waitedUs: 0, ranUs: 1, together })
+  }
+  return { line, sent, dropped, kill, add, done, ids: () => sent.map(({ id, alone }) => (alone ? `${id} alone` : `${id}`)) }
+}
+
+const death = new MotorpoolError('ERR_WORKER_DIED', 'gone; submit again', { retryable: true })
+
+test('a batch that took its worker with it fails nobody: each of its tasks runs alone in the next one', async () => {
+  const { line, add, done, ids, sent } = lineOf(8)
+  const tasks = [add(), add(), add()]
+  line.settle({ type: 'began', ids: [0, 2] })
+  line.lose(death)
+  sent.length = 0
+  line.pump()
+  expect(ids()).toEqual(['0 alone', '1', '2 alone'])
+  line.lose(death)
+  await expect(tasks[0]).rejects.toMatchObject({ code: 'ERR_WORKER_DIED' })
+  line.pump()
+  done(1)
+  done(2)
+  await expect(Promise.all(tasks.slice(1))).resolves.toHaveLength(2)
+})
+
+test('a task of a batch whose time is over ends the run, and only that task fails', async () => {
+  const { line, add, done, kill, ids, sent } = lineOf(8)
+  const [poisoned, companion] = [add(20), add()]
+  line.settle({ type: 'began', ids: [0, 1] })
+  await expect(poisoned).rejects.toMatchObject({ code: 'ERR_TIME_LIMIT' })
+  expect(kill).toHaveBeenCalledOnce()
+  line.lose(kill.mock.calls[0]?.[0])
+  sent.length = 0
+  line.pump()
+  expect(ids()).toEqual(['1 alone'])
+  done(1)
+  await expect(companion).resolves.toMatchObject({ together: 1 })
+})
+
+test('an aborted task leaves a batch that others wait for alone, and ends one that nobody waits for', async () => {
+  const { line, add, done, kill } = lineOf(8)
+  const [first, second] = [new AbortController(), new AbortController()]
+  const aborted = [add(60_000, first.signal), add(60_000, second.signal)]
+  const other = add()
+  line.settle({ type: 'began', ids: [0, 1, 2] })
+  for (const [at, controller] of [first, second].entries()) {
+    controller.abort()
+    await expect(aborted[at]).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  }
+  await new Promise(resolve => setTimeout(resolve, 20))
+  expect(kill).not.toHaveBeenCalled()
+  done(2, 3)
+  await expect(other).resolves.toMatchObject({ together: 3 })
+  done(0, 3)
+  const third = new AbortController()
+  const last = add(60_000, third.signal)
+  line.settle({ type: 'began', ids: [1, 3] })
+  third.abort()
+  await expect(last).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  await vi.waitFor(() => expect(kill).toHaveBeenCalled())
+})
+
+test('a dropped task may still be answered, by its drop or by its result', async () => {
+  const { line, add, done, dropped, sent } = lineOf(2)
+  const controller = new AbortController()
+  const tasks = [add(), add(60_000, controller.signal), add()]
+  controller.abort()
+  await expect(tasks[1]).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  expect([dropped, sent.map(({ id }) => id)]).toEqual([[1], [0, 1, 2]])
+  done(0)
+  line.settle({ type: 'failed', id: 1, code: 'ERR_ABORTED', message: 'taken back; submit again' })
+  done(2)
+  await expect(Promise.all([tasks[0], tasks[2]])).resolves.toHaveLength(2)
+  expect(() => done(1)).toThrow('a task that it does not have')
+})
+
+test('only so many tasks go ahead as the worker may hold', () => {
+  const { add, sent } = lineOf(3)
+  for (let count = 0; count < 5; count++) void add().catch(() => {})
+  expect(sent).toHaveLength(3)
+})
