@@ -10,7 +10,7 @@ import type { Peer } from '../../src/peer.ts'
 import { shardTopic } from '../../src/placement/shards.ts'
 import type { Offer } from '../../src/protocol/control.ts'
 import { saltedDigest, valueDigest } from '../../src/protocol/digest.ts'
-import { openAnnouncement, openAward, sealEnvelope } from '../../src/protocol/envelope.ts'
+import { looksLikeBeacon, openAnnouncement, openAward, sealEnvelope } from '../../src/protocol/envelope.ts'
 import { cidToBytes, type ModelCid, peerIdToBytes, sha256 } from '../../src/protocol/ids.ts'
 import { type Signer, signerFromSeed } from '../../src/protocol/signer.ts'
 import type { ResultHead, TaskHead } from '../../src/protocol/transfer.ts'
@@ -82,6 +82,7 @@ async function openRogueCar(join: readonly string[]): Promise<Mesh> {
 }
 
 async function offer(mesh: Mesh, message: Uint8Array): Promise<void> {
+  if (looksLikeBeacon(message)) return
   const { value: announcement } = openAnnouncement(message)
   const link = mesh.links()[0] ?? (await mesh.link(client.peerId, { addresses: client.addresses() }))
   const { account: owner, nonce } = link.hello
