@@ -183,6 +183,7 @@ async function startSession(init: SessionInit): Promise<Session> {
       agent: AGENT,
       account: account.publicKey,
       nonce: randomBytes(32),
+      ...(stay === undefined ? {} : { capacity: stay.capacity() }),
       ...(models.length > 0 ? { shards: stay?.shards() ?? models.map(({ cid }): [Uint8Array, string, number] => [cidToBytes(cid), '', 1]) } : {})
     }),
     {

@@ -47,6 +47,8 @@ export interface CarInit {
 /** One stay of a car on the mesh, from joining to departure. */
 export interface CarStay {
   readonly handlers: LinkHandlers
+  /** The signed capacity record as it is now. */
+  capacity: () => Uint8Array
   /** Per model CID bytes: shard prefix and cars counted there; for hello. */
   shards: () => [Uint8Array, string, number][]
   status: () => Omit<CarStatus, 'state'> & { readonly state: CarStatus['state'] }
@@ -269,6 +271,7 @@ export function createCar(init: CarInit): CarStay {
 
   return {
     handlers,
+    capacity: () => capacity(work.phase !== 'parked'),
     shards: () => [...members].map(([cid, member]) => [cidToBytes(cid), member.bits(), member.cars()]),
     status: () => ({
       state: work.phase,

@@ -7,7 +7,7 @@ import { createAnnouncementGate } from '../../src/placement/announcement-gate.ts
 import { shardTopic } from '../../src/placement/shards.ts'
 import type { ControlMessage } from '../../src/protocol/control.ts'
 import { saltedDigest, valueDigest } from '../../src/protocol/digest.ts'
-import { openBinding, openOffer, sealEnvelope } from '../../src/protocol/envelope.ts'
+import { openBinding, openCapacity, openOffer, sealEnvelope } from '../../src/protocol/envelope.ts'
 import { cidToBytes, type ModelCid, peerIdToBytes, sha256 } from '../../src/protocol/ids.ts'
 import { signerFromSeed } from '../../src/protocol/signer.ts'
 import type { TaskHead, TransferHead } from '../../src/protocol/transfer.ts'
@@ -263,7 +263,9 @@ describe('a car', () => {
     const client = await local.addClient()
     const result = await client.run('noop', { x: new Uint8Array(input) })
     expect(Buffer.from(mine.account).toString('hex')).not.toBe(result.carAccount)
-    expect(Object.keys(rogue.link.hello).sort()).toEqual(['account', 'agent', 'nonce', 'shards', 'type', 'v'])
+    expect(Object.keys(rogue.link.hello).sort()).toEqual(['account', 'agent', 'capacity', 'nonce', 'shards', 'type', 'v'])
+    const { value: capacity } = openCapacity(rogue.link.hello.capacity ?? new Uint8Array(0))
+    expect(capacity).toMatchObject({ peer: peerIdToBytes(car.peerId), slots: 1, away: false, models: [cidToBytes(model)] })
     expect(rogue.link.hello.account).not.toEqual(mine.account)
   })
 })
