@@ -4,12 +4,15 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+const GONE_MS = 700
 const living = new Set<ChildProcess>()
 const scratchFolders = new Set<string>()
 
-/** What a bench leaves when it is interrupted: nothing. */
+/** What a bench leaves when it is interrupted: nothing. No SIGKILL, as a broker's keeper still has to end its broker. */
 process.once('exit', () => {
-  for (const child of living) child.kill('SIGKILL')
+  for (const child of living) child.kill()
+  // They write into their folders until they are gone, and workers notice within half a second that their car is.
+  if (living.size > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, GONE_MS)
   for (const folder of scratchFolders) removeFolder(folder)
 })
 
