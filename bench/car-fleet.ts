@@ -1,11 +1,10 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openModelStore } from '../src/models/model-store.ts'
 import { signerFromSeed } from '../src/protocol/signer.ts'
+import { ask, createScratch, forkReady, stopChild } from './child-processes.ts'
 import type { CarProcessInit, CarReport } from './processes/car.ts'
 
 interface FleetCar {
@@ -16,6 +15,8 @@ interface FleetCar {
 
 /** Real car processes on loopback that hold given models. */
 export interface CarFleet {
+  /** Temporary; processes that belong to the fleet may keep theirs here. */
+  readonly folder: string
   readonly modelFolder: string
   readonly cars: readonly FleetCar[]
   report: () => Promise<readonly CarReport[]>
@@ -31,7 +32,8 @@ export async function startCarFleet(
   models: Readonly<Record<string, Uint8Array>>,
   options: Pick<CarProcessInit, 'slots'> = {}
 ): Promise<CarFleet> {
-  const folder = mkdtempSync(join(tmpdir(), 'motorpool-bench-'))
+  const scratch = createScratch()
+  const { folder } = scratch
   const publisher = signerFromSeed(createHash('sha256').update('motorpool bench').digest())
   const modelFolder = join(folder, 'models')
   const store = await openModelStore(modelFolder)
@@ -47,23 +49,12 @@ export async function startCarFleet(
       publisher: Buffer.from(publisher.publicKey).toString('hex'),
       join: cars.slice(0, 2).flatMap(car => car.addresses.slice(0, 1))
     }
-    const child = fork(new URL('./processes/car.ts', import.meta.url), [JSON.stringify(init)])
-    const [ready] = (await Promise.race([
-      once(child, 'message'),
-      once(child, 'exit').then(([code]) => Promise.reject(new Error(`a car ended with ${code} before it was ready`)))
-    ])) as [Omit<FleetCar, 'child'>]
+    const { child, ready } = await forkReady<Omit<FleetCar, 'child'>>('car', init, { scratch: folder })
     cars.push({ ...ready, child })
   }
   const stop = async (): Promise<void> => {
-    await Promise.all(
-      cars.map(async ({ child }) => {
-        if (child.exitCode !== null || child.signalCode !== null) return
-        const exited = once(child, 'exit')
-        child.disconnect()
-        await exited
-      })
-    )
-    rmSync(folder, { recursive: true, force: true })
+    await Promise.all(cars.map(({ child }) => stopChild(child)))
+    scratch.remove()
   }
   try {
     await start()
@@ -74,16 +65,10 @@ export async function startCarFleet(
     throw error
   }
   return {
+    folder,
     modelFolder,
     cars,
-    report: () =>
-      Promise.all(
-        cars.map(async ({ child }) => {
-          const answer = once(child, 'message')
-          child.send('report')
-          return ((await answer) as [CarReport])[0]
-        })
-      ),
+    report: () => Promise.all(cars.map(({ child }) => ask<CarReport>(child, 'report'))),
     stop
   }
 }

@@ -19,12 +19,19 @@ export interface Row {
   readonly note?: string
 }
 
+export interface MeasureOptions {
+  /** One short round, to see that the bench works; its values mean nothing. */
+  readonly quick: boolean
+  /** Hears of the progress. */
+  readonly tell: (line: string) => void
+}
+
 /** A file in bench/measures exports one as `measure`. */
 export interface Measure {
   /** The file's name; `npm run bench -- NAME…` runs only these. */
   readonly name: string
   /** Cleans up after itself, also when it throws. */
-  readonly run: () => Promise<readonly Row[]>
+  readonly run: (options: MeasureOptions) => Promise<readonly Row[]>
 }
 
 export function median(values: readonly number[]): number {

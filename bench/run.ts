@@ -1,6 +1,8 @@
-// Runs the measures in bench/measures, prints a table and writes bench/results.json. Run: npm run bench [-- NAME…]
+// Runs the measures in bench/measures, prints a table and writes bench/results.json. Run: npm run bench [-- [--quick] NAME…]
+// With --quick every measure that can takes one short round, and nothing is written.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { arch, cpus, loadavg, platform, totalmem } from 'node:os'
+import { parseArgs } from 'node:util'
 import { keepsGoal, type Measure, type Row } from './measure.ts'
 
 interface Result extends Row {
@@ -9,7 +11,12 @@ interface Result extends Row {
 
 const folder = new URL('measures/', import.meta.url)
 const resultsFile = new URL('results.json', import.meta.url)
-const only = process.argv.slice(2)
+const {
+  positionals: only,
+  values: { quick }
+} = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean', default: false } } })
+// So that what measures have started ends with the bench.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1))
 
 /** The installed version of a dependency. */
 function versionOf(name: string): string {
@@ -43,11 +50,12 @@ process.stdout.write(
   `${machine.cores} × ${machine.cpu}, ${machine.memoryGib} GiB, ${machine.system}; Node ${machine.node}, libp2p ${machine.libp2p}, ONNX Runtime ${machine.onnxruntime}; load ${load()}\n`
 )
 
+const tell = (line: string): void => void process.stderr.write(`${line}\n`)
 const results: Result[] = []
 for (const name of names.filter(name => only.length === 0 || only.includes(name))) {
   const { measure } = (await import(new URL(`${name}.ts`, folder).href)) as { measure: Measure }
-  process.stderr.write(`${name} …\n`)
-  for (const row of await measure.run()) results.push({ ...row, ok: keepsGoal(row) })
+  tell(`${name} …`)
+  for (const row of await measure.run({ quick, tell })) results.push({ ...row, ok: keepsGoal(row) })
 }
 
 const cells = results.map(row => [
@@ -69,8 +77,10 @@ for (const row of table)
   )
 process.stdout.write(`load at the end ${load()}\n`)
 
-/** A run of single measures replaces only their rows. */
-const earlier: Result[] = only.length > 0 && existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as { rows: Result[] }).rows : []
-const kept = earlier.filter(row => !results.some(result => result.measure === row.measure))
-writeFileSync(resultsFile, `${JSON.stringify({ machine, rows: [...kept, ...results] }, null, 2)}\n`)
+if (!quick) {
+  /** A run of single measures replaces only their rows. */
+  const earlier: Result[] = only.length > 0 && existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as { rows: Result[] }).rows : []
+  const kept = earlier.filter(row => !results.some(result => result.measure === row.measure))
+  writeFileSync(resultsFile, `${JSON.stringify({ machine, rows: [...kept, ...results] }, null, 2)}\n`)
+}
 process.exitCode = results.every(row => row.ok) ? 0 : 1

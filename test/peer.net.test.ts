@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { JobOutcome } from '../src/client/client.ts'
+import { openFlush } from '../src/ledger/flush.ts'
 import { decodeReceipt } from '../src/ledger/receipt.ts'
 import { verifyReceipt } from '../src/ledger/verify-receipt.ts'
 import { createPeer, type Peer } from '../src/peer.ts'
@@ -64,20 +65,20 @@ describe('a peer', () => {
     expect(report).toMatchObject({ carAccount: result.carAccount, clientAccount: client.account, task: result.task, attempt: 1, model: result.model })
   })
 
-  it('proves many results of a busy lease by few signatures, each receipt valid by itself', async () => {
+  it('proves several results of a busy lease by one signature, each receipt valid by itself', async () => {
     const { addModel: add, addCar, addClient } = open()
     await add('noop', noopModel())
     await addCar()
     const client = await addClient()
     const results = await Promise.all(Array.from({ length: 60 }, (_, index) => client.run('noop', { x: bytes(`task ${index}`) })))
-    const flushes = new Set<string>()
+    const leaves: number[] = []
     for (const [index, result] of results.entries()) {
       const input = { kind: 'tensors', parameters: {}, tensors: { x: bytes(`task ${index}`) } }
       const output = { kind: 'tensors', parameters: {}, tensors: result.outputs }
       expect(verifyReceipt(result.receipt, { input, output }).task).toBe(result.task)
-      flushes.add(Buffer.from(decodeReceipt(result.receipt).flush).toString('hex'))
+      leaves.push(openFlush(decodeReceipt(result.receipt).flush).value.size)
     }
-    expect(flushes.size).toBeLessThan(results.length / 2)
+    expect(Math.max(...leaves)).toBeGreaterThan(1)
   })
 
   it('hands out unsigned outputs to who asked for speed, and their receipts after', async () => {

@@ -1,4 +1,5 @@
 import { createPeer } from '../../src/peer.ts'
+import { startProfile } from '../profiler.ts'
 
 /** What the bench hands a car process as its argument. */
 export interface CarProcessInit {
@@ -17,6 +18,7 @@ export interface CarReport {
   /** User and system CPU of the peer process since the last report, microseconds. */
   readonly cpuUs: number
   readonly rssBytes: number
+  readonly workerPids: readonly number[]
 }
 
 const init = JSON.parse(process.argv[2] ?? '{}') as CarProcessInit
@@ -37,8 +39,16 @@ const peer = await createPeer({
 })
 const middle = (values: readonly number[]): number => [...values].sort((left, right) => left - right)[values.length >> 1] ?? 0
 
-process.on('message', message => {
-  if (message !== 'report') return
+let stopProfile: (() => Promise<void>) | undefined
+process.on('message', async (message: 'report' | 'stop-profile' | { readonly startProfile: string }) => {
+  if (typeof message === 'object') {
+    stopProfile = await startProfile(message.startProfile)
+    return void process.send?.({})
+  }
+  if (message === 'stop-profile') {
+    await stopProfile?.()
+    return void process.send?.({})
+  }
   const spent = process.cpuUsage(cpu)
   cpu = process.cpuUsage()
   const report: CarReport = {
@@ -47,7 +57,8 @@ process.on('message', message => {
     readUs: middle(tasks.map(task => task.readUs)),
     proveUs: middle(tasks.map(task => task.proveUs)),
     cpuUs: spent.user + spent.system,
-    rssBytes: process.memoryUsage.rss()
+    rssBytes: process.memoryUsage.rss(),
+    workerPids: (peer.car?.status().models ?? []).flatMap(({ workerPid }) => (workerPid === null ? [] : [workerPid]))
   }
   tasks.length = 0
   process.send?.(report)

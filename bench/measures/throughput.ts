@@ -1,0 +1,82 @@
+import { createScratch } from '../child-processes.ts'
+import type { Measure, Row } from '../measure.ts'
+import type { Side, SideReport } from '../sides.ts'
+import { type Rounds, throughputRows } from '../throughput-rows.ts'
+import { type Surroundings, startSides, startSurroundings } from '../throughput-sides.ts'
+import { throughputWorkloads, type Workload } from '../workloads.ts'
+
+const ROUNDS = 6
+const WINDOW = { warmMs: 100, ms: 500 }
+const QUICK_WINDOW = { warmMs: 0, ms: 200 }
+/** A side's first calls compile code and open connections. */
+const FIRST = { warmMs: 0, ms: 500 }
+
+/** The mesh against bare ONNX Runtime and against what people would put in front of ORT workers instead, all in turns on the same cores. */
+export const measure: Measure = {
+  name: 'throughput',
+  run: async ({ quick, tell }) => {
+    const scratch = createScratch()
+    try {
+      const surroundings = await startSurroundings(scratch.folder)
+      try {
+        const { workloads, missing } = throughputWorkloads(scratch.folder)
+        for (const what of [...missing, ...surroundings.missing]) tell(`  left out: ${what}`)
+        const rows: Row[] = []
+        for (const workload of workloads) rows.push(...(await measureWorkload(workload, surroundings, quick, tell)))
+        return rows
+      } finally {
+        await surroundings.stop()
+      }
+    } finally {
+      scratch.remove()
+    }
+  }
+}
+
+async function measureWorkload(workload: Workload, surroundings: Surroundings, quick: boolean, tell: (line: string) => void): Promise<readonly Row[]> {
+  const rounds = quick ? 1 : ROUNDS
+  const window = quick ? QUICK_WINDOW : WINDOW
+  tell(`  ${workload.name}: starting`)
+  const sides = await startSides(workload, surroundings)
+  try {
+    const { bare, mesh, baselines } = sides
+    const { outputBytes } = bare
+    const failed = new Set<Side>()
+    /** A baseline that breaks is left out; without the mesh or the limit there is nothing to compare. */
+    const measureSide = async (side: Side, inFlight: number, times: typeof WINDOW): Promise<SideReport | undefined> => {
+      if (failed.has(side)) return undefined
+      try {
+        return await side.measure({ ...times, inFlight, outputBytes })
+      } catch (error) {
+        if (side === bare || side === mesh) throw error
+        failed.add(side)
+        tell(`  ${workload.name}: left out ${side.name}: ${error instanceof Error ? error.message : error}`)
+        return undefined
+      }
+    }
+    if (!quick) for (const side of sides.all) await measureSide(side, workload.inFlight, FIRST)
+    tell(`  ${workload.name}: ${rounds} rounds of ${sides.all.length} sides; the mesh as ${sides.meshShape}`)
+    const saturated: Rounds = new Map()
+    const alone: Rounds = new Map()
+    // How a lone task waits is only asked of sides that encrypt, and of the limit.
+    const quiet = [bare, mesh, ...baselines.filter(({ tls }) => tls).map(({ side }) => side)]
+    for (let round = 0; round < rounds; round++) {
+      await oneRound(sides.all, round, saturated, side => measureSide(side, workload.inFlight, window))
+      if (workload.alone) await oneRound(quiet, round, alone, side => measureSide(side, 1, window))
+    }
+    const whole = { ...sides, baselines: baselines.filter(({ side }) => !failed.has(side)) }
+    return throughputRows({ workload, sides: whole, saturated, alone, rounds })
+  } finally {
+    await sides.stop()
+  }
+}
+
+/** Each side once, every round in another order, so that noise of the machine hits all alike. */
+async function oneRound(sides: readonly Side[], round: number, into: Rounds, measureSide: (side: Side) => Promise<SideReport | undefined>): Promise<void> {
+  const shift = Math.round((round * sides.length) / ROUNDS)
+  const order = [...sides.slice(shift), ...sides.slice(0, shift)]
+  for (const side of round % 2 === 0 ? order : order.reverse()) {
+    const report = await measureSide(side)
+    if (report !== undefined) into.set(side, [...(into.get(side) ?? []), report])
+  }
+}

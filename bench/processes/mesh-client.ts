@@ -1,0 +1,26 @@
+import { createPeer } from '../../src/peer.ts'
+import { type LoadCommand, runLoad } from '../load-loop.ts'
+import { inputTensors, type Workload } from '../workloads.ts'
+
+export interface MeshClientInit {
+  readonly workload: Workload
+  /** The model's name in the store. */
+  readonly model: string
+  readonly modelFolder: string
+  readonly join: readonly string[]
+}
+
+/** Puts load on the mesh, as an application does: `peer.run`, result checked, receipt kept. */
+const { workload, model, modelFolder, join } = JSON.parse(process.argv[2] ?? '{}') as MeshClientInit
+process.on('disconnect', () => process.exit())
+
+/** Longer than the other sides take their turns: the lease stays open. */
+const LEASE_IDLE_MS = 600_000
+
+const peer = await createPeer({ modelFolder, join, leaseIdleMs: LEASE_IDLE_MS })
+const inputs = inputTensors(workload)
+process.on('message', async command => {
+  const report = await runLoad(async () => (await peer.run(model, inputs)).outputs[workload.output]?.data.byteLength ?? 0, command as LoadCommand)
+  process.send?.({ ...report, leases: peer.status().client.leases })
+})
+process.send?.({})
