@@ -19,7 +19,12 @@ export function encodeCbor(value: unknown): Uint8Array {
  */
 export function decodeCbor<T>(bytes: Uint8Array, schema: z.ZodType<T>, limit: number): T {
   if (bytes.byteLength > limit) throw new MotorpoolError('ERR_TOO_LARGE', `a message has ${bytes.byteLength} bytes, at most ${limit} are allowed; send less`)
-  const parsed = schema.safeParse(readCbor(bytes))
+  return checkFields(readCbor(bytes), schema)
+}
+
+/** A value as its schema wants it; throws `ERR_SCHEMA` naming the first field that doesn't fit. */
+export function checkFields<T>(value: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new MotorpoolError(
