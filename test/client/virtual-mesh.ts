@@ -72,7 +72,16 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
       case 'announce': {
         const hearers = [...fleet.values()].filter(car => car.alive && random() < effect.theta / 2 ** 32)
         for (const car of hearers)
-          later(() => stepCar(car, { type: 'announced', ask: String(effect.ask), client: CLIENT, model: MODEL, expiresMs: now + 30_000 }))
+          later(() =>
+            stepCar(car, {
+              type: 'announced',
+              ask: String(effect.ask),
+              client: CLIENT,
+              model: MODEL,
+              expiresMs: now + 30_000,
+              asksAll: effect.theta >= 2 ** 32
+            })
+          )
         return at(1, () =>
           stepClient({ type: 'announced', ask: effect.ask, round: effect.round, recipients: [...fleet.values()].filter(car => car.alive).length })
         )
@@ -163,6 +172,8 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
         return
       case 'gone':
         return
+      case 'end-lease':
+        return toClient(car, { type: 'lease-ended', car: car.id })
       case 'wake': {
         const token = {}
         car.wake = token
@@ -198,7 +209,7 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
     at,
     addCar,
     living: () => [...fleet.values()].filter(car => car.alive && car.work.phase === 'parked').map(car => car.id),
-    submit: (task: TaskId, deadlineMs: number): void => stepClient({ type: 'submitted', task, deadlineMs: now + deadlineMs }),
+    submit: (task: TaskId, deadlineMs: number, targetMs = 500): void => stepClient({ type: 'submitted', task, deadlineMs: now + deadlineMs, targetMs }),
     cancel: (task: TaskId): void => stepClient({ type: 'cancelled', task }),
     /** The car vanishes without a word; its client notices after the silence. */
     kill: (id: PeerId): void => {
