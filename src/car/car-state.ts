@@ -7,11 +7,11 @@ export interface CarSettings {
   readonly slots: 1 | 2 | 4 | 8
   /** Tasks handed to a worker beyond those that run, so that the next input is there when one ends. */
   readonly ahead: number
-  /** Clients with a lease at once; more are told busy. */
+  /** Leases at once; more are told busy while all are in use. */
   readonly maximumLeases: number
-  /** A lease whose client has sent nothing for this long is ended, ms. @default 30_000 */
+  /** A lease whose client has sent nothing for this long is ended, ms. @default 900_000 */
   readonly leaseIdleMs: number
-  /** For this long after its last task a client counts among those that share the car, ms. @default 10_000 */
+  /** For this long after its last task a client counts among those that share the car, ms; later its place may go to another. @default 10_000 */
   readonly sharingMs: number
 }
 
@@ -128,7 +128,7 @@ export type CarEffect =
 /** A car that is not on the mesh. */
 export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<CarSettings>): CarWork {
   return {
-    settings: { ahead: 1, maximumLeases: 16, leaseIdleMs: 30_000, sharingMs: 10_000, ...settings },
+    settings: { ahead: 1, maximumLeases: 16, leaseIdleMs: 900_000, sharingMs: 10_000, ...settings },
     phase: 'away',
     leavesAtMs: null,
     models: new Map(),

@@ -76,7 +76,7 @@ const LEASE_SLOTS = 512
 
 function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const runUs = work.models.get(event.model)
-  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || work.leases.size >= work.settings.maximumLeases) return work
+  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || isFull(work, nowMs)) return work
   // A car that others keep busy is left in peace while free ones may answer; when all are asked, it shares what it has.
   if (work.tasks.size >= work.settings.slots && (!event.asksAll || hasWorkOf(work, event.client))) return work
   const answered = new Map([...work.answered].filter(([, expiresMs]) => expiresMs > nowMs)).set(event.ask, event.expiresMs)
@@ -108,11 +108,12 @@ function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarde
   }
   if (work.phase !== 'parked') return refuse('ERR_LEAVING', 0)
   if (!work.models.has(model)) return refuse('ERR_MODEL_UNKNOWN', 0)
-  if (work.leases.size >= work.settings.maximumLeases) return refuse('ERR_BUSY', 1000)
+  if (isFull(work, nowMs)) return refuse('ERR_BUSY', 1000)
   const slots = Math.min(event.slots, LEASE_SLOTS)
   effects.push({ type: 'grant', client, lease, slots })
   const granted: GrantedLease = { lease, client, model, slots, weight: event.weight ?? 1, lastTaskMs: nowMs }
-  return { ...work, leases: new Map(work.leases).set(lease, granted) }
+  const open = work.leases.size < work.settings.maximumLeases ? work : endLongestIdle(work, nowMs, effects)
+  return { ...open, leases: new Map(open.leases).set(lease, granted) }
 }
 
 function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>, nowMs: number, effects: CarEffect[]): CarWork {
@@ -195,13 +196,26 @@ function endLease(work: CarWork, lease: LeaseId, effects: CarEffect[]): CarWork 
 
 /** A client that has nothing to do here gives its place up; it may ask again. */
 function endIdleLeases(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
-  let next = work
-  for (const { lease, client, lastTaskMs } of work.leases.values()) {
-    if (lastTaskMs + work.settings.leaseIdleMs > nowMs || hasWorkOf(work, client)) continue
-    effects.push({ type: 'end-lease', client, lease })
-    next = endLease(next, lease, effects)
-  }
-  return next
+  return idleLeases(work, nowMs - work.settings.leaseIdleMs).reduce((next, lease) => giveUp(next, lease, effects), work)
+}
+
+function idleLeases(work: CarWork, sinceMs: number): readonly GrantedLease[] {
+  return [...work.leases.values()].filter(({ client, lastTaskMs }) => lastTaskMs <= sinceMs && !hasWorkOf(work, client))
+}
+
+/** Whether every place is in use; one that only rests can be given to another. */
+function isFull(work: CarWork, nowMs: number): boolean {
+  return work.leases.size >= work.settings.maximumLeases && idleLeases(work, nowMs - work.settings.sharingMs).length === 0
+}
+
+function endLongestIdle(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
+  const [longest] = idleLeases(work, nowMs - work.settings.sharingMs).toSorted((left, right) => left.lastTaskMs - right.lastTaskMs)
+  return longest === undefined ? work : giveUp(work, longest, effects)
+}
+
+function giveUp(work: CarWork, { client, lease }: GrantedLease, effects: CarEffect[]): CarWork {
+  effects.push({ type: 'end-lease', client, lease })
+  return endLease(work, lease, effects)
 }
 
 /** When the next lease may be idle for too long; one that has work is looked at again later. */

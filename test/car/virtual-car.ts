@@ -24,6 +24,8 @@ export function createVirtualCar(init: {
   let running: readonly AdmittedTask[] = []
   const ended: { readonly lease: LeaseId; readonly client: PeerId }[] = []
   const offers: PeerId[] = []
+  const refused: PeerId[] = []
+  let busyMs = 0
   const at = (atMs: number, act: () => void): void => void due.push({ atMs, act })
 
   function step(event: CarStepEvent): void {
@@ -34,6 +36,7 @@ export function createVirtualCar(init: {
       else if (effect.type === 'wake') at(effect.atMs, () => step({ type: 'woken' }))
       else if (effect.type === 'end-lease') ended.push({ lease: effect.lease, client: effect.client })
       else if (effect.type === 'offer') offers.push(effect.client)
+      else if (effect.type === 'refuse') refused.push(effect.client)
     }
     begin()
   }
@@ -45,6 +48,7 @@ export function createVirtualCar(init: {
     for (const task of running) handed.splice(handed.indexOf(task), 1)
     const ranMs = init.runMs(running.length, first.model)
     at(now + ranMs, () => {
+      busyMs += ranMs
       const done = running
       running = []
       // What is in the worker begins at once; what the replies make room for comes after.
@@ -63,6 +67,9 @@ export function createVirtualCar(init: {
     work: () => work,
     ended,
     offers,
+    refused,
+    /** Time that the worker ran. */
+    busyMs: () => busyMs,
     step,
     award: ({ name, model = 'model', weight }: VirtualClient): void =>
       step({
