@@ -78,7 +78,7 @@ async function submitAll(client: Peer, options: ChurnOptions): Promise<Omit<Chur
   let moved = 0
   let validReceipts = 0
   const tasks = Array.from({ length: options.tasks }, (_, index) => ({ key: String(index), inputs: { x: numberTensor(index) } }))
-  for await (const outcome of client.submit({ model: 'sleepy', tasks, deadlineMs: options.deadlineMs ?? 120_000 })) {
+  for await (const outcome of client.submit({ model: 'sleepy', tasks, deadlineMs: options.deadlineMs ?? 120_000, targetMs: 500 })) {
     if (outcome.status === 'failed') {
       failed.push(`${outcome.key}: ${outcome.error.message} (${outcome.error.code})`)
       continue

@@ -7,8 +7,12 @@ export interface CarSettings {
   readonly slots: 1 | 2 | 4 | 8
   /** Tasks handed to the workers beyond those that run, so that the next input is there when one ends: one for each, or a batch. */
   readonly ahead: number
-  /** Clients with a lease at once; more are told busy. */
+  /** Leases at once; more are told busy while all are in use. */
   readonly maximumLeases: number
+  /** A lease whose client has sent nothing for this long is ended, ms. @default 900_000 */
+  readonly leaseIdleMs: number
+  /** For this long after its last task a client counts among those that share the car, ms; later its place may go to another. @default 10_000 */
+  readonly sharingMs: number
 }
 
 /** A task that a car accepted and has not answered. */
@@ -28,8 +32,18 @@ export interface GrantedLease {
   readonly client: PeerId
   readonly model: ModelCid
   readonly slots: number
-  /** Tasks of it that were started; the lease with fewest goes first. */
-  readonly started: number
+  /** Its client's share of the car, beside other clients'. */
+  readonly weight: number
+  /** When its last task came, or the lease itself. */
+  readonly lastTaskMs: number
+}
+
+/** Whose turn it is: start-time fair queueing (Goyal, Vin and Cheng 1996) over clients, in microseconds of service by weight. */
+export interface Turns {
+  /** Where the service is: the turn that was begun last. A client that comes back starts from here, not from its past. */
+  readonly now: number
+  /** Where each client's next turn starts. */
+  readonly clients: ReadonlyMap<PeerId, number>
 }
 
 /** What a car knows of its work. The step owns it: use only the state that it returns. */
@@ -43,14 +57,23 @@ export interface CarWork {
   readonly leases: ReadonlyMap<LeaseId, GrantedLease>
   /** By lease and task, in order of arrival. */
   readonly tasks: ReadonlyMap<string, AdmittedTask>
+  readonly turns: Turns
   /** Announcements answered, with when they may be forgotten. */
   readonly answered: ReadonlyMap<string, number>
 }
 
 export type CarStepEvent =
   | { readonly type: 'parked'; readonly models: readonly ModelCid[] }
-  | { readonly type: 'announced'; readonly ask: string; readonly client: PeerId; readonly model: ModelCid; readonly expiresMs: number }
-  | { readonly type: 'awarded'; readonly lease: LeaseId; readonly client: PeerId; readonly model: ModelCid; readonly slots: number }
+  /** `asksAll`: the round has the word for every car. */
+  | {
+      readonly type: 'announced'
+      readonly ask: string
+      readonly client: PeerId
+      readonly model: ModelCid
+      readonly expiresMs: number
+      readonly asksAll: boolean
+    }
+  | { readonly type: 'awarded'; readonly lease: LeaseId; readonly client: PeerId; readonly model: ModelCid; readonly slots: number; readonly weight?: number }
   | { readonly type: 'task'; readonly lease: LeaseId; readonly client: PeerId; readonly task: TaskId; readonly attempt: number; readonly deadlineMs: number }
   | { readonly type: 'ran'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number; readonly ranUs: number }
   | {
@@ -83,6 +106,8 @@ export type CarEffect =
   | { readonly type: 'grant'; readonly client: PeerId; readonly lease: LeaseId; readonly slots: number }
   | { readonly type: 'refuse'; readonly client: PeerId; readonly lease: LeaseId; readonly code: ErrorCode; readonly retryAfterMs: number }
   | { readonly type: 'run'; readonly task: AdmittedTask }
+  /** The lease is over, by this car's word. */
+  | { readonly type: 'end-lease'; readonly client: PeerId; readonly lease: LeaseId }
   /** Stop work whose result nobody may use; what the run yields later is dropped. */
   | { readonly type: 'abort'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }
   | { readonly type: 'reply'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }
@@ -103,12 +128,13 @@ export type CarEffect =
 /** A car that is not on the mesh. */
 export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<CarSettings>): CarWork {
   return {
-    settings: { ahead: settings.slots, maximumLeases: 16, ...settings },
+    settings: { ahead: settings.slots, maximumLeases: 16, leaseIdleMs: 900_000, sharingMs: 10_000, ...settings },
     phase: 'away',
     leavesAtMs: null,
     models: new Map(),
     leases: new Map(),
     tasks: new Map(),
+    turns: { now: 0, clients: new Map() },
     answered: new Map()
   }
 }

@@ -1,5 +1,6 @@
 import type { LeaseId, PeerId, TaskId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
+import { beginTurn, handOverLimit, isSharing, pickNext } from './take-turns.ts'
 
 type Step = readonly [CarWork, readonly CarEffect[]]
 
@@ -17,7 +18,8 @@ export function carStep(work: CarWork, event: CarStepEvent, nowMs: number): Step
   let next = apply(work, event, nowMs, effects)
   next = startTasks(next, nowMs, effects)
   next = finishLeaving(next, nowMs, effects)
-  if (next.leavesAtMs !== null) effects.push({ type: 'wake', atMs: next.leavesAtMs })
+  const wakeMs = next.leavesAtMs ?? (event.type === 'awarded' || event.type === 'woken' ? firstIdleMs(next, nowMs) : undefined)
+  if (wakeMs !== undefined) effects.push({ type: 'wake', atMs: wakeMs })
   return [next, effects]
 }
 
@@ -31,14 +33,15 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
         models: new Map(event.models.map(model => [model, work.models.get(model) ?? null])),
         leases: new Map(),
         tasks: new Map(),
+        turns: { now: 0, clients: new Map() },
         answered: new Map()
       }
     case 'announced':
       return answerAnnouncement(work, event, nowMs, effects)
     case 'awarded':
-      return answerAward(work, event, effects)
+      return answerAward(work, event, nowMs, effects)
     case 'task':
-      return admitTask(work, event, effects)
+      return admitTask(work, event, nowMs, effects)
     case 'ran':
       return takeRun(work, event, effects)
     case 'run-failed':
@@ -56,7 +59,7 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
     case 'departing':
       return depart(work, event, nowMs, effects)
     case 'woken':
-      return work
+      return endIdleLeases(work, nowMs, effects)
   }
 }
 
@@ -69,15 +72,16 @@ const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
 const parallel = ({ settings }: CarWork): number => Math.max(settings.slots, settings.ahead)
 
 /**
- * Tasks that one client may have under way here. More than run: on a long line the next inputs are on their way while
- * one runs. How many it uses is the client's choice, from its own round trip; a queue of strangers' inputs is bounded by it.
+ * Tasks that one client may have under way here. Many more than run: on a line of 300 ms, 300 inputs of a model of 1 ms
+ * are on their way while one runs. How many it uses is the client's choice, from its own round trip.
  */
-const leaseSlots = ({ settings }: CarWork): number => Math.min(64, 16 * settings.slots)
+const LEASE_SLOTS = 512
 
 function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const runUs = work.models.get(event.model)
-  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || work.leases.size >= work.settings.maximumLeases) return work
-  if (work.tasks.size >= work.settings.slots) return work
+  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || isFull(work, nowMs)) return work
+  // A car that others keep busy is left in peace while free ones may answer; when all are asked, it shares what it has.
+  if (work.tasks.size >= work.settings.slots && (!event.asksAll || hasWorkOf(work, event.client))) return work
   const answered = new Map([...work.answered].filter(([, expiresMs]) => expiresMs > nowMs)).set(event.ask, event.expiresMs)
   const queued = work.tasks.size
   effects.push({
@@ -85,16 +89,21 @@ function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 
     ask: event.ask,
     client: event.client,
     model: event.model,
-    slots: leaseSlots(work),
+    slots: LEASE_SLOTS,
     parallel: parallel(work),
     queued,
-    completionUs: Math.round((runUs ?? 0) * (queued + 1)),
+    completionUs: Math.round((runUs ?? 0) * (Math.min(queued, depth(work)) + 1)),
     runUs: Math.round(runUs ?? 0)
   })
   return { ...work, answered }
 }
 
-function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarded' }>, effects: CarEffect[]): CarWork {
+function hasWorkOf(work: CarWork, client: PeerId): boolean {
+  for (const task of work.tasks.values()) if (task.client === client) return true
+  return false
+}
+
+function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarded' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const { lease, client, model } = event
   const refuse = (code: 'ERR_LEAVING' | 'ERR_MODEL_UNKNOWN' | 'ERR_BUSY', retryAfterMs: number): CarWork => {
     effects.push({ type: 'refuse', client, lease, code, retryAfterMs })
@@ -102,20 +111,15 @@ function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarde
   }
   if (work.phase !== 'parked') return refuse('ERR_LEAVING', 0)
   if (!work.models.has(model)) return refuse('ERR_MODEL_UNKNOWN', 0)
-  if (work.leases.size >= work.settings.maximumLeases) return refuse('ERR_BUSY', 1000)
-  const slots = Math.min(event.slots, leaseSlots(work))
+  if (isFull(work, nowMs)) return refuse('ERR_BUSY', 1000)
+  const slots = Math.min(event.slots, LEASE_SLOTS)
   effects.push({ type: 'grant', client, lease, slots })
-  const granted: GrantedLease = {
-    lease,
-    client,
-    model,
-    slots,
-    started: work.leases.size === 0 ? 0 : Math.min(...[...work.leases.values()].map(other => other.started))
-  }
-  return { ...work, leases: new Map(work.leases).set(lease, granted) }
+  const granted: GrantedLease = { lease, client, model, slots, weight: event.weight ?? 1, lastTaskMs: nowMs }
+  const open = work.leases.size < work.settings.maximumLeases ? work : endLongestIdle(work, nowMs, effects)
+  return { ...open, leases: new Map(open.leases).set(lease, granted) }
 }
 
-function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>, effects: CarEffect[]): CarWork {
+function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const { lease, client, task, attempt, deadlineMs } = event
   const held = work.leases.get(lease)
   const refuse = (code: 'ERR_LEAVING' | 'ERR_EXPIRED' | 'ERR_BUSY' | 'ERR_ATTEMPT_USED', message: string): CarWork => {
@@ -129,33 +133,23 @@ function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>
   for (const other of work.tasks.values()) if (other.lease === lease) open++
   if (open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
   const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
-  return { ...work, tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted) }
+  return {
+    ...work,
+    tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted),
+    leases: new Map(work.leases).set(lease, { ...held, lastTaskMs: nowMs })
+  }
 }
 
-/** Hands waiting tasks to the workers, each time of the lease that has had least so far: clients share alike. */
+/** Hands waiting tasks to the workers, each time the oldest of the client whose turn it is. */
 function startTasks(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
   let next = work
+  const shared = isSharing(work, nowMs)
   for (;;) {
-    let startedCount = 0
-    let best: AdmittedTask | undefined
-    let least = Number.POSITIVE_INFINITY
-    for (const task of next.tasks.values()) {
-      if (task.startedMs !== null) {
-        startedCount++
-        continue
-      }
-      const share = next.leases.get(task.lease)?.started ?? 0
-      if (share < least) [best, least] = [task, share]
-    }
-    if (best === undefined || startedCount >= depth(next)) return next
+    const best = pickNext(next, handOverLimit(next, depth(next), shared))
+    if (best === undefined) return next
     const running = { ...best, startedMs: nowMs }
     effects.push({ type: 'run', task: running })
-    const lease = next.leases.get(best.lease)
-    next = {
-      ...next,
-      tasks: new Map(next.tasks).set(keyOf(best.lease, best.task, best.attempt), running),
-      leases: lease === undefined ? next.leases : new Map(next.leases).set(lease.lease, { ...lease, started: lease.started + 1 })
-    }
+    next = { ...next, tasks: new Map(next.tasks).set(keyOf(best.lease, best.task, best.attempt), running), turns: beginTurn(next, best) }
   }
 }
 
@@ -201,6 +195,37 @@ function endLease(work: CarWork, lease: LeaseId, effects: CarEffect[]): CarWork 
   const leases = new Map(work.leases)
   leases.delete(lease)
   return dropTasks({ ...work, leases }, task => task.lease === lease, effects)
+}
+
+/** A client that has nothing to do here gives its place up; it may ask again. */
+function endIdleLeases(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
+  return idleLeases(work, nowMs - work.settings.leaseIdleMs).reduce((next, lease) => giveUp(next, lease, effects), work)
+}
+
+function idleLeases(work: CarWork, sinceMs: number): readonly GrantedLease[] {
+  return [...work.leases.values()].filter(({ client, lastTaskMs }) => lastTaskMs <= sinceMs && !hasWorkOf(work, client))
+}
+
+/** Whether every place is in use; one that only rests can be given to another. */
+function isFull(work: CarWork, nowMs: number): boolean {
+  return work.leases.size >= work.settings.maximumLeases && idleLeases(work, nowMs - work.settings.sharingMs).length === 0
+}
+
+function endLongestIdle(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
+  const [longest] = idleLeases(work, nowMs - work.settings.sharingMs).toSorted((left, right) => left.lastTaskMs - right.lastTaskMs)
+  return longest === undefined ? work : giveUp(work, longest, effects)
+}
+
+function giveUp(work: CarWork, { client, lease }: GrantedLease, effects: CarEffect[]): CarWork {
+  effects.push({ type: 'end-lease', client, lease })
+  return endLease(work, lease, effects)
+}
+
+/** When the next lease may be idle for too long; one that has work is looked at again later. */
+function firstIdleMs({ leases, settings }: CarWork, nowMs: number): number | undefined {
+  if (leases.size === 0) return undefined
+  const firstMs = Math.min(...[...leases.values()].map(({ lastTaskMs }) => lastTaskMs)) + settings.leaseIdleMs
+  return Math.max(firstMs, nowMs + settings.leaseIdleMs / 8)
 }
 
 function loseClient(work: CarWork, client: PeerId, effects: CarEffect[]): CarWork {

@@ -2,7 +2,7 @@ import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
 import { SHARD_DEFAULTS, type ShardSettings } from '../placement/shards.ts'
-import { answersRound } from '../placement/suppression.ts'
+import { ALL_CARS, answersRound } from '../placement/suppression.ts'
 import type { Announcement, Capacity } from '../protocol/announcement.ts'
 import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
 import { isMotorpoolError } from '../protocol/errors.ts'
@@ -154,7 +154,8 @@ export function createCar(init: CarInit): CarStay {
       ask,
       client: peerIdFromBytes(announcement.client),
       model: cidFromBytes(announcement.model),
-      expiresMs: clock.monotonicMs() + Math.max(0, announcement.expires - nowSeconds()) * 1000
+      expiresMs: clock.monotonicMs() + Math.max(0, announcement.expires - nowSeconds()) * 1000,
+      asksAll: announcement.theta >= ALL_CARS
     })
   }
 
@@ -172,6 +173,8 @@ export function createCar(init: CarInit): CarStay {
       }
       case 'run':
         return void tasks.run(effect.task)
+      case 'end-lease':
+        return say(effect.client, { type: 'release', lease: fromHex(effect.lease) })
       case 'abort':
         return tasks.abort(effect)
       case 'reply':

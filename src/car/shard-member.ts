@@ -1,4 +1,4 @@
-import type { FoundPeer, Mesh } from '../mesh/mesh.ts'
+import type { Mesh } from '../mesh/mesh.ts'
 import { carsCounted, type ShardEffect, type ShardEvent, type ShardState } from '../placement/shard-state.ts'
 import { enterShards, shardStep } from '../placement/shard-step.ts'
 import { heardPrefix, PATH_BITS, type ShardSettings, shardBits, shardTopic } from '../placement/shards.ts'
@@ -6,12 +6,10 @@ import type { Beacon } from '../protocol/announcement.ts'
 import { looksLikeBeacon, openBeacon, sealEnvelope } from '../protocol/envelope.ts'
 import { cidToBytes, type ModelCid, type PeerId, peerIdOfKey, peerIdToBytes } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
+import { keepNeighbours } from './shard-neighbours.ts'
 
-/** Connections that a car keeps inside its shard, so that gossip reaches it whoever leaves. */
-const NEIGHBOURS = 6
-const DIAL_MS = 5000
-/** Pauses between looks for neighbours, ms: eager at first and after a move, then rare. */
-const PAUSES_MS = [200, 500, 1000, 2000, 5000, 15_000, 30_000] as const
+/** A longer one doesn't fit a beacon; none of a car's own is. */
+const ADDRESS_BYTES = 128
 /** Connected cars that are looked at for the depth of their shards. */
 const CARS_LOOKED_AT = 12
 
@@ -43,12 +41,19 @@ export function joinShard(init: ShardMemberInit): ShardMember {
   const providing = new Map<string, AbortController>()
   const work = new Set<Promise<unknown>>()
   let timer: NodeJS.Timeout | undefined
-  let changed = new AbortController()
 
   const [entered, first] = enterShards({ path: pathOf(mesh.peerId), settings, random: init.random() }, clock.monotonicMs())
   let state: ShardState = entered
   for (const effect of first) carryOut(effect)
-  const looking = keepNeighbours()
+  const neighbours = keepNeighbours({
+    mesh,
+    topic: () => shardTopic(model, state.leaf),
+    isMate: peer => state.mates.has(peer),
+    cars: () => carsCounted(state),
+    monotonicMs: clock.monotonicMs,
+    random: init.random,
+    onLook: look
+  })
 
   function step(event: Without<ShardEvent, 'random'>): void {
     if (left.signal.aborted) return
@@ -85,7 +90,7 @@ export function joinShard(init: ShardMemberInit): ShardMember {
       }
       case 'moved': {
         init.onMove?.(effect)
-        changed.abort()
+        neighbours.moved()
         return
       }
       case 'wake': {
@@ -101,7 +106,9 @@ export function joinShard(init: ShardMemberInit): ShardMember {
   }
 
   function writeBeacon({ shard, leaf, away }: Extract<ShardEffect, { type: 'beacon' }>): Uint8Array {
-    const beacon: Beacon = { v: 1, model: cidToBytes(model), shard: shard.length, leaf: leaf.length, away, issued: Math.floor(clock.unixMs() / 1000) }
+    const addresses = away ? [] : mesh.dialableAddresses().filter(address => address.byteLength <= ADDRESS_BYTES)
+    const issued = Math.floor(clock.unixMs() / 1000)
+    const beacon: Beacon = { v: 1, model: cidToBytes(model), shard: shard.length, leaf: leaf.length, away, addresses, issued }
     return sealEnvelope(mesh.signer, 'beacon', beacon)
   }
 
@@ -109,56 +116,21 @@ export function joinShard(init: ShardMemberInit): ShardMember {
     if (!looksLikeBeacon(message)) return init.onMessage(message)
     const { value: beacon, publicKey } = openBeacon(message)
     const peer = peerIdOfKey(publicKey)
-    const { shard, leaf, away } = beacon
+    const { shard, leaf, away, addresses } = beacon
+    neighbours.met(peer, addresses)
     step({ type: 'beacon-heard', peer, path: pathOf(peer), shard, leaf, away })
-  }
-
-  async function keepNeighbours(): Promise<void> {
-    for (let turn = 0; !left.signal.aborted; turn++) {
-      if (changed.signal.aborted) {
-        changed = new AbortController()
-        turn = 0
-      }
-      await findNeighbours().catch(() => undefined)
-      look()
-      await pause(PAUSES_MS[Math.min(turn, PAUSES_MS.length - 1)] ?? 30_000, AbortSignal.any([left.signal, changed.signal]))
-    }
   }
 
   /** What the subscriptions of connected cars tell: who is in this shard, and while this car is new, how deep the others are. */
   function look(): void {
-    const neighbours = mesh.subscribers(shardTopic(model, state.leaf)).map(peer => ({ peer, path: pathOf(peer) }))
-    if (neighbours.length > 0) step({ type: 'neighbours-seen', neighbours })
+    const seen = mesh.subscribers(shardTopic(model, state.leaf)).map(peer => ({ peer, path: pathOf(peer) }))
+    if (seen.length > 0) step({ type: 'neighbours-seen', neighbours: seen })
     if (!state.newcomer) return
     const depths = mesh
       .connections()
       .slice(0, CARS_LOOKED_AT)
       .flatMap(({ peer }) => heardPrefix(pathOf(peer), bits => mesh.subscribers(shardTopic(model, bits)).includes(peer), settings.maximumDepth)?.length ?? [])
     if (depths.length > 0) step({ type: 'depths-told', depths })
-  }
-
-  async function findNeighbours(): Promise<void> {
-    const topic = shardTopic(model, state.leaf)
-    if (mesh.subscribers(topic).length >= NEIGHBOURS) return
-    const connected = new Set(mesh.connections().map(({ peer }) => peer))
-    const dials: Promise<unknown>[] = []
-    for await (const found of mesh.findProviders(topic, { signal: AbortSignal.any([left.signal, changed.signal, AbortSignal.timeout(DIAL_MS)]) })) {
-      if (found.peer === mesh.peerId || connected.has(found.peer)) continue
-      dials.push(dial(found))
-      if (dials.length + mesh.subscribers(topic).length >= NEIGHBOURS) break
-    }
-    await Promise.all(dials)
-  }
-
-  async function dial({ addresses }: FoundPeer): Promise<void> {
-    for (const address of addresses) {
-      try {
-        await mesh.connect(address, { signal: AbortSignal.any([left.signal, AbortSignal.timeout(DIAL_MS)]) })
-        return
-      } catch {
-        /* stale records are usual; the next address or provider will do */
-      }
-    }
   }
 
   return {
@@ -168,7 +140,7 @@ export function joinShard(init: ShardMemberInit): ShardMember {
       step({ type: 'left' })
       left.abort()
       clearTimeout(timer)
-      await Promise.all([looking, ...work])
+      await Promise.all([neighbours.stop(), ...work])
     }
   }
 }
@@ -178,17 +150,4 @@ type Without<E, Key extends string> = E extends unknown ? Omit<E, Key> : never
 /** The hash path of a peer id; every beacon and subscriber is asked for it. */
 function pathOf(peer: PeerId): string {
   return shardBits(peerIdToBytes(peer), PATH_BITS)
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise(resolve => {
-    const timer = setTimeout(done, ms)
-    function done(): void {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resolve()
-    }
-    if (signal.aborted) return done()
-    signal.addEventListener('abort', done)
-  })
 }

@@ -45,6 +45,11 @@ export interface TaskDesk {
   close: () => void
 }
 
+/** Bytes of inputs that one lease may have here beyond its first two tasks: twice what a client sends ahead. */
+const LEASE_BYTES = 128 * 1024 * 1024
+/** A lease's inputs below this never come to that. */
+const SMALL_BYTES = 128 * 1024
+
 interface Admission {
   readonly link: Link
   readonly head: TaskHead
@@ -92,6 +97,10 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       body.discard()
       return refuse('ERR_BUSY', 'results of earlier tasks wait to be read; read them first', true)
     }
+    if (!hasRoomFor(lease, body.byteLength)) {
+      body.discard()
+      return refuse('ERR_BUSY', `inputs of ${LEASE_BYTES} bytes wait here already; wait for a result`, true)
+    }
     const stop = new AbortController()
     const arrivedMs = clock.monotonicMs()
     reading.set(key, stop)
@@ -108,6 +117,19 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     } finally {
       reading.delete(key)
     }
+  }
+
+  /** Bounds the memory that the waiting inputs of one client take; two tasks of any size always have room. */
+  function hasRoomFor(lease: LeaseId, byteLength: number): boolean {
+    if (byteLength < SMALL_BYTES) return true
+    let bytes = byteLength
+    let tasks = 0
+    for (const [key, { head }] of admissions) {
+      if (!key.startsWith(lease)) continue
+      tasks++
+      for (const [, , , length] of head.tensors) bytes += length
+    }
+    return tasks < 2 || bytes <= LEASE_BYTES
   }
 
   async function run(task: AdmittedTask): Promise<void> {

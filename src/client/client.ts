@@ -10,6 +10,12 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** Ends the task with `ERR_DEADLINE` (or `ERR_NO_CAR`). @default 60000 */
   readonly deadlineMs?: number
+  /**
+   * Wished milliseconds until the tasks that wait are done. Cars are added while those at hand, at their measured pace, need
+   * longer for the queue, or when the queue has lasted longer than that; else the client keeps to the cars that it has.
+   * @default 500 without a deadline; with one, only the deadline counts
+   */
+  readonly targetMs?: number
   /** Integers, strings, booleans or bytes that go with the input and its digest. */
   readonly parameters?: Readonly<Record<string, ParameterValue>>
   /** Most to pay for a task, in 10⁻⁶ of `unit`. @default 0 (volunteers) */

@@ -8,7 +8,7 @@ import { createMemory, readOffer } from './contacts.ts'
 import type { AskedModel } from './find-model.ts'
 import { createModelClient, type ModelClient } from './model-client.ts'
 import { runJob } from './run-job.ts'
-import type { ClientSettings } from './steps/client-state.ts'
+import { type ClientSettings, DEFAULT_TARGET_MS } from './steps/client-state.ts'
 import { prepareInput } from './tasks/prepare-input.ts'
 import type { TaskSubmission } from './tasks/submissions.ts'
 
@@ -79,8 +79,10 @@ export function createClient(init: ClientInit): Client {
     const model = await init.findModel(nameOrCid, options.signal)
     const value = prepareInput(model.manifest, inputs, options.parameters)
     const { key, signal, onEvent, deadlineMs = DEADLINE_MS, unsigned = false } = options
+    const targetMs = options.targetMs ?? (options.deadlineMs === undefined ? DEFAULT_TARGET_MS : Number.POSITIVE_INFINITY)
     if (!(deadlineMs > 0)) throw new MotorpoolError('ERR_INVALID_OPTION', `deadlineMs is ${deadlineMs}; give a number of milliseconds above 0`)
-    return poolOf(model, options).run({ key, value, deadlineMs, signal, unsigned, onEvent })
+    if (!(targetMs > 0)) throw new MotorpoolError('ERR_INVALID_OPTION', `targetMs is ${targetMs}; give a number of milliseconds above 0`)
+    return poolOf(model, options).run({ key, value, deadlineMs, targetMs, signal, unsigned, onEvent })
   }
 
   function withLease(lease: Uint8Array, act: (pool: ModelClient, lease: LeaseId) => void): void {

@@ -155,7 +155,8 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     asked: board.asked,
     holds: lease => [...awards.values()].some(held => held.lease === lease),
     offered: board.offered,
-    granted: (link, lease, slots) => about(link, lease, (car, { heard }) => ({ type: 'granted', car, lease, slots, parallel: heard.offer.parallel })),
+    granted: (link, lease, slots) =>
+      about(link, lease, (car, { heard: { offer } }) => ({ type: 'granted', car, lease, slots, parallel: offer.parallel, runUs: offer.runUs })),
     refused: (link, lease) => about(link, lease, car => ({ type: 'refused', car })),
     ended: (link, lease) => about(link, lease, car => ({ type: 'lease-ended', car })),
     failed: (link, failure) => step({ type: 'failed', car: link.remote, ...failure }),

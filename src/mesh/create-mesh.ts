@@ -14,6 +14,7 @@ import { dialPeer, reach } from './host/dialer.ts'
 import { createHost } from './host/host.ts'
 import { keepJoined } from './host/joiner.ts'
 import { keepNeighbours } from './host/neighbours.ts'
+import { createPreferences } from './host/preferences.ts'
 import { leaveSmallHeapAlone } from './host/small-heap.ts'
 import { type Links, openLinks } from './link/links.ts'
 import type { LinkHandlers, Mesh } from './mesh.ts'
@@ -121,6 +122,11 @@ export async function createMesh(init: MeshInit): Promise<HostedMesh> {
       )
       return connection.remotePeer.toString() as PeerId
     },
+    dial: async (peer, options) => {
+      const signal = limitedSignal(limits.dialTimeoutMs, options.signal, stopping.signal)
+      await reach(dialPeer(host, peer, { addresses: options.addresses, signal, fresh: false }), peer, options.signal)
+    },
+    prefer: createPreferences(host),
     link: async (peer, options = {}) => {
       throwIfAborted(stopping.signal)
       throwIfAborted(options.signal)

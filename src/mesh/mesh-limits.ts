@@ -26,6 +26,8 @@ export const MESH_LIMITS = {
   pendingConnections: 256,
   /** Connections that one address may open in a second; cars behind one carrier NAT share theirs. */
   connectionsPerAddress: 256,
+  /** Connections at once; beyond it those to peers that are preferred least are closed. */
+  connections: 300,
   /** How long a provider record is honoured; cars come and go. */
   providerValidityMs: 30 * MINUTE_MS,
   /** Provider records are renewed when they have less left. */

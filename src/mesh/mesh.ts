@@ -70,6 +70,10 @@ export interface Mesh {
   dialableAddresses: () => Uint8Array[]
   /** Dials a multiaddr (with or without `/p2p/…`); errors `ERR_PEER_UNREACHABLE`. */
   connect: (address: string, options?: SignalOption) => Promise<PeerId>
+  /** Connects to a peer through any of these addresses, unless it is connected; errors `ERR_PEER_UNREACHABLE`. */
+  dial: (peer: PeerId, options: SignalOption & { readonly addresses: readonly (string | Uint8Array)[] }) => Promise<void>
+  /** Connections to these peers are the last to be closed when there are too many; replaces what was preferred under this name. */
+  prefer: (name: string, peers: readonly PeerId[]) => void
   /** The link to a peer: the open one, else a new one (dialled by peer id, or by `addresses` when given), hello exchanged; errors `ERR_PEER_UNREACHABLE`. */
   link: (peer: PeerId, options?: SignalOption & { readonly addresses?: readonly (string | Uint8Array)[] }) => Promise<Link>
   links: () => readonly Link[]

@@ -101,6 +101,8 @@ export const beaconSchema = z.strictObject({
   leaf: integer.max(32),
   /** It leaves the mesh. */
   away: z.boolean(),
+  /** At most two binary multiaddrs of the car, so that others of the shard can keep connections to it without asking the DHT. */
+  addresses: z.array(bytesUpTo(128)).max(2),
   /** Seconds since 1970 UTC. */
   issued: integer,
   ext: extension

@@ -15,9 +15,9 @@ export const offerSchema = z.strictObject({
   car: bytesUpTo(64),
   client: bytesUpTo(64),
   /** Tasks that this client may have under way here at once: those that run, and those that wait here so that the car never does. */
-  slots: integer.min(1).max(64),
+  slots: integer.min(1).max(1024),
   /** Tasks that the car runs at the same time, side by side or in one batch. */
-  parallel: integer.min(1).max(64),
+  parallel: integer.min(1).max(1024),
   /** Tasks ahead of it on the car. */
   queued: integer,
   /** Expected time from award to the first result, microseconds, from this car's own measurements; 0 when it never ran this model. */
@@ -58,7 +58,7 @@ export const awardSchema = z.strictObject({
   /** sha256 of the offer's envelope. */
   offer: bytes(32),
   model: bytesUpTo(64),
-  slots: integer.min(1).max(64),
+  slots: integer.min(1).max(1024),
   price,
   nonce: bytes(16),
   issued: integer,
@@ -101,7 +101,7 @@ export const controlSchema = z.discriminatedUnion('type', [
   /** To the car whose offer was not taken. */
   z.strictObject({ type: z.literal('decline'), task: bytes(16) }),
   z.strictObject({ type: z.literal('award'), award: envelope }),
-  z.strictObject({ type: z.literal('granted'), lease: bytes(32), slots: integer.min(1).max(64) }),
+  z.strictObject({ type: z.literal('granted'), lease: bytes(32), slots: integer.min(1).max(1024) }),
   /** The award is refused; try the next-ranked offer. */
   z.strictObject({ type: z.literal('busy'), lease: bytes(32), code: refusalCode, retryAfterMs: integer }),
   z.strictObject({ type: z.literal('cancel'), lease: bytes(32), task: bytes(16), attempt: integer }),

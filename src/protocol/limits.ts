@@ -12,7 +12,7 @@ export const LIMITS = {
   /** An announcement in its envelope, as gossiped. */
   announcement: 512,
   /** A presence beacon in its envelope, as gossiped. */
-  beacon: 256,
+  beacon: 512,
   /** An offer, award or binding in its envelope. */
   signedMessage: 4 * KIB,
   /** A capacity record on the DHT. */

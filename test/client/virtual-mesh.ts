@@ -20,10 +20,12 @@ export interface VirtualMeshInit {
   readonly runMs: number
   /** One way, ms. */
   readonly delayMs: number
+  /** Delays and runs take as long as told, receipts come with their results, and no worker dies. @default false */
+  readonly steady?: boolean
 }
 
 /** One client and many cars, run by the real steps under a virtual clock; messages take time, runs take time, cars can be struck. */
-export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: VirtualMeshInit) {
+export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady = false }: VirtualMeshInit) {
   let now = 0
   let order = 0
   let steps = 0
@@ -35,7 +37,12 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
     dropped: 0,
     ran: 0,
     moved: 0,
-    busiest: 0
+    busiest: 0,
+    mostLeases: 0,
+    /** When each task was delivered. */
+    times: new Map<TaskId, number>(),
+    /** When the last announcement went out. */
+    announcedMs: 0
   }
   let client: ClientState = initialClientState({ ceiling: 0, unit: 'XXX' })
   let wake: object | undefined
@@ -45,6 +52,8 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
     work: CarWork
     alive: boolean
     wake: object | undefined
+    /** When its worker has done what it was handed. */
+    freeMs: number
     readonly stopped: Set<string>
   }
   const fleet = new Map<PeerId, VirtualCar>()
@@ -52,12 +61,13 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
   function at(delay: number, act: () => void): void {
     events.push({ at: now + delay, order: order++, act })
   }
-  const later = (act: () => void): void => at(delayMs * (0.5 + random()), act)
+  const later = (act: () => void): void => at(delayMs * (steady ? 1 : 0.5 + random()), act)
 
   function stepClient(event: ClientStepEvent): void {
     steps++
     const [next, effects] = clientStep(client, event, now)
     client = next
+    log.mostLeases = Math.max(log.mostLeases, client.leases.size)
     for (const lease of client.leases.values()) log.busiest = Math.max(log.busiest, lease.flights.size / lease.slots)
     for (const effect of effects) obey(effect)
   }
@@ -70,9 +80,19 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
           stepClient(idle > 0 ? { type: 'discovered', ask: effect.ask, idleCars: idle } : { type: 'undiscovered', ask: effect.ask, trouble: 'nobody is there' })
         })
       case 'announce': {
+        log.announcedMs = now
         const hearers = [...fleet.values()].filter(car => car.alive && random() < effect.theta / 2 ** 32)
         for (const car of hearers)
-          later(() => stepCar(car, { type: 'announced', ask: String(effect.ask), client: CLIENT, model: MODEL, expiresMs: now + 30_000 }))
+          later(() =>
+            stepCar(car, {
+              type: 'announced',
+              ask: String(effect.ask),
+              client: CLIENT,
+              model: MODEL,
+              expiresMs: now + 30_000,
+              asksAll: effect.theta >= 2 ** 32
+            })
+          )
         return at(1, () =>
           stepClient({ type: 'announced', ask: effect.ask, round: effect.round, recipients: [...fleet.values()].filter(car => car.alive).length })
         )
@@ -94,6 +114,7 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
         if (effect.tell) later(() => toCar(effect.car, { type: 'released', lease: effect.lease, client: CLIENT }))
         return
       case 'deliver':
+        log.times.set(effect.task, now)
         log.delivered.set(effect.task, (log.delivered.get(effect.task) ?? 0) + 1)
         return
       case 'fail':
@@ -150,8 +171,8 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
       case 'reply':
         log.ran++
         // Half of the results come before their receipts, as under load.
-        if (random() < 0.5) toClient(car, { type: 'arrived', car: car.id, task: effect.task, attempt: effect.attempt })
-        return at(delayMs * 2 + random() * 20, () =>
+        if (!steady && random() < 0.5) toClient(car, { type: 'arrived', car: car.id, task: effect.task, attempt: effect.attempt })
+        return at(steady ? 0 : delayMs * 2 + random() * 20, () =>
           toClient(car, { type: 'result', car: car.id, task: effect.task, attempt: effect.attempt, ranUs: runMs * 1000, roundTripMs: delayMs * 2 })
         )
       case 'fail': {
@@ -163,6 +184,8 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
         return
       case 'gone':
         return
+      case 'end-lease':
+        return toClient(car, { type: 'lease-ended', car: car.id })
       case 'wake': {
         const token = {}
         car.wake = token
@@ -174,10 +197,13 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
   }
 
   function startRun(car: VirtualCar, task: AdmittedTask): void {
-    at(runMs * (0.5 + random()), () => {
+    // The worker runs one after another.
+    const startMs = Math.max(now, car.freeMs)
+    car.freeMs = startMs + runMs * (steady ? 1 : 0.5 + random())
+    at(car.freeMs - now, () => {
       if (car.stopped.has(`${task.task}/${task.attempt}`)) return
       const { lease, attempt } = task
-      if (random() < 0.02)
+      if (!steady && random() < 0.02)
         stepCar(car, { type: 'run-failed', lease, task: task.task, attempt, code: 'ERR_WORKER_DIED', message: 'the worker died', retryable: true })
       else stepCar(car, { type: 'ran', lease, task: task.task, attempt, ranUs: runMs * 1000 })
     })
@@ -185,7 +211,7 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
 
   function addCar(): PeerId {
     const id = `car-${fleet.size}` as PeerId
-    const car: VirtualCar = { id, work: initialCarWork({ slots }), alive: true, wake: undefined, stopped: new Set() }
+    const car: VirtualCar = { id, work: initialCarWork({ slots }), alive: true, wake: undefined, freeMs: 0, stopped: new Set() }
     fleet.set(id, car)
     stepCar(car, { type: 'parked', models: [MODEL] })
     return id
@@ -198,7 +224,7 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
     at,
     addCar,
     living: () => [...fleet.values()].filter(car => car.alive && car.work.phase === 'parked').map(car => car.id),
-    submit: (task: TaskId, deadlineMs: number): void => stepClient({ type: 'submitted', task, deadlineMs: now + deadlineMs }),
+    submit: (task: TaskId, deadlineMs: number, targetMs = 500): void => stepClient({ type: 'submitted', task, deadlineMs: now + deadlineMs, targetMs }),
     cancel: (task: TaskId): void => stepClient({ type: 'cancelled', task }),
     /** The car vanishes without a word; its client notices after the silence. */
     kill: (id: PeerId): void => {
@@ -228,7 +254,9 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs }: Virtu
       }
       now = untilMs
     },
-    client: () => client
+    client: () => client,
+    /** Leases that the living cars know of. */
+    leasesHeld: () => [...fleet.values()].reduce((sum, car) => sum + (car.alive ? car.work.leases.size : 0), 0)
   }
 }
 

@@ -9,7 +9,16 @@ const model = cidOf(Uint8Array.of(1))
 const nowSeconds = 1_800_000_000
 const carOf = (index: number): Signer => signerFromSeed(new Uint8Array(32).fill(index))
 const car = carOf(1)
-const beacon = (changes: Record<string, unknown> = {}) => ({ v: 1, model: cidToBytes(model), shard: 3, leaf: 3, away: false, issued: nowSeconds, ...changes })
+const beacon = (changes: Record<string, unknown> = {}) => ({
+  v: 1,
+  model: cidToBytes(model),
+  shard: 3,
+  leaf: 3,
+  away: false,
+  addresses: [],
+  issued: nowSeconds,
+  ...changes
+})
 const topicOf = (signer: Signer, depth: number): string => shardTopic(model, shardBits(peerIdToBytes(peerIdOfKey(signer.publicKey)), depth))
 const seal = (changes?: Record<string, unknown>, signer = car) => sealEnvelope(signer, 'beacon', beacon(changes))
 

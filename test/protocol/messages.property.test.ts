@@ -105,8 +105,9 @@ describe('on the wire', () => {
     expect(sealEnvelope(signed.announcement.signer, 'announcement', signed.announcement.value).length).toBeLessThanOrEqual(LIMITS.announcement)
   })
 
-  it('beacons fit their limit at any depth', () => {
-    const deepest = { ...signed.beacon.value, shard: 32, leaf: 32, away: true, issued: 2 ** 32 }
+  it('beacons fit their limit at any depth, with the longest addresses', () => {
+    const longest = [new Uint8Array(128), new Uint8Array(128)]
+    const deepest = { ...signed.beacon.value, shard: 32, leaf: 32, away: true, addresses: longest, issued: 2 ** 32 }
     expect(sealEnvelope(signed.beacon.signer, 'beacon', deepest).length).toBeLessThanOrEqual(LIMITS.beacon)
   })
 

@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { JobOutcome, JobTask } from '../../client/client.ts'
+import { DEFAULT_TARGET_MS } from '../../client/steps/client-state.ts'
 import { openModelStore } from '../../models/model-store.ts'
 import { isMotorpoolError, type MotorpoolError } from '../../protocol/errors.ts'
 import { type BatchRecord, openBatchRecord } from '../batch/batch-record.ts'
@@ -67,8 +68,8 @@ async function batch(name: string, options: BatchOptions, context: CommandContex
       const peer = await openClient(mesh, context)
       try {
         const tasks = waitingTasks(source, record, inputs, fail)
-        for await (const outcome of peer.submit({ model: model.cid, tasks, signal: context.signal, deadlineMs: options.deadline ?? DEADLINE_MS }))
-          settle(outcome)
+        const times = options.deadline === undefined ? { deadlineMs: DEADLINE_MS, targetMs: DEFAULT_TARGET_MS } : { deadlineMs: options.deadline }
+        for await (const outcome of peer.submit({ model: model.cid, tasks, signal: context.signal, ...times })) settle(outcome)
       } finally {
         await peer.stop()
       }

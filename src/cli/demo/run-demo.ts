@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ClientEvent, JobOutcome } from '../../client/client.ts'
+import { DEFAULT_TARGET_MS } from '../../client/steps/client-state.ts'
 import { MotorpoolError, throwIfAborted } from '../../protocol/errors.ts'
 import { startTestnet } from '../../testnet/start-testnet.ts'
 import { stopTestnet } from '../../testnet/stop-testnet.ts'
@@ -76,7 +77,8 @@ async function readPages(pages: readonly DemoPage[], folder: string, state: Test
       tally.hear(event, performance.now())
       show()
     }
-    for await (const outcome of peer.submit({ model: 'ocr', tasks, signal: context.signal, deadlineMs: DEADLINE_MS, onEvent })) settle(outcome)
+    for await (const outcome of peer.submit({ model: 'ocr', tasks, signal: context.signal, deadlineMs: DEADLINE_MS, targetMs: DEFAULT_TARGET_MS, onEvent }))
+      settle(outcome)
     await faults.settled()
   } finally {
     board.stop()

@@ -1,17 +1,23 @@
 import { isUsable, type RankableOffer, rankOffers } from '../../placement/ranking.ts'
 import { ALL_CARS, firstTheta, nextTheta, roundWaitMs } from '../../placement/suppression.ts'
 import type { PeerId } from '../../protocol/ids.ts'
+import { carsNeeded, carsToAward } from './cars-needed.ts'
 import type { Asking, ClientEffect, ClientState } from './client-state.ts'
 
-/** Begins to look for cars when work is waiting that the held leases have no room for. */
+/** A queue that is in time is looked at again after this, ms. */
+const LOOK_AGAIN_MS = 50
+
+/** Begins to look for cars when work is waiting that the held leases won't end in time; looks again soon while they would. */
 export function startDiscovery(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
   if (state.asking !== null || state.waiting.length === 0 || nowMs < state.nextAskMs || state.leases.size >= state.settings.maximumCars) return state
+  const carsWanted = carsNeeded(state, nowMs)
+  if (carsWanted === 0) return { ...state, nextAskMs: nowMs + LOOK_AGAIN_MS }
   const asking: Asking = {
     ask: state.asks + 1,
     phase: 'discovering',
     round: 0,
     theta: 0,
-    carsWanted: Math.min(state.waiting.length, state.settings.maximumCars - state.leases.size),
+    carsWanted,
     carsWon: 0,
     announcedAtMs: nowMs,
     roundEndsMs: Number.POSITIVE_INFINITY,
@@ -106,9 +112,8 @@ function dropSilentAwards(asking: Asking, nowMs: number): Asking {
 }
 
 function awardBest(state: ClientState, asking: Asking, nowMs: number, effects: ClientEffect[]): Asking {
-  const wanted = Math.min(asking.carsWanted, asking.carsWon + state.waiting.length) - asking.carsWon - asking.pending.size
   const timeLeftMs = Math.max(0, ...state.waiting.map(task => task.deadlineMs - nowMs))
-  const best = rankOffers(taskOf(state, timeLeftMs), asking.offers).slice(0, Math.max(0, wanted))
+  const best = carsToAward(state, asking, rankOffers(taskOf(state, timeLeftMs), asking.offers), nowMs)
   if (best.length === 0) return asking
   const pending = new Map(asking.pending)
   for (const { car, offer } of best) {

@@ -1,4 +1,10 @@
 import type { ClientEffect, ClientState, HeldLease, OpenTask } from './client-state.ts'
+import { noteSent } from './pace.ts'
+
+/** Bytes of inputs that may be under way to one car beyond its first two tasks; large inputs fill a line by themselves. */
+const LEASE_BYTES = 64 * 1024 * 1024
+/** Inputs below this never come to that, with as many as a car grants. */
+const SMALL_BYTES = 64 * 1024
 
 /** Ends tasks whose deadline has passed, waiting or on a car. */
 export function expireTasks(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
@@ -61,7 +67,8 @@ export function assignTasks(state: ClientState, nowMs: number, effects: ClientEf
       continue
     }
     const flight: OpenTask = { ...task, attempt: task.attempt + 1 }
-    leases.set(lease.car, { ...lease, flights: new Map(lease.flights).set(task.id, flight), idleSinceMs: nowMs })
+    const pace = noteSent(lease.pace, lease.flights.size, nowMs)
+    leases.set(lease.car, { ...lease, pace, flights: new Map(lease.flights).set(task.id, flight), idleSinceMs: nowMs })
     effects.push({ type: 'send', task: task.id, attempt: flight.attempt, car: lease.car, lease: lease.lease, deadlineMs: task.deadlineMs })
     sent++
   }
@@ -75,9 +82,17 @@ function pickLease(task: OpenTask, leases: ReadonlyMap<string, HeldLease>): Held
     if (lease.leavesAtMs !== null) continue
     if (task.avoid.includes(lease.car)) continue
     others = true
-    if (lease.flights.size < lease.window && (best === undefined || lease.flights.size / lease.window < best.flights.size / best.window)) best = lease
+    if (hasRoom(lease, task) && (best === undefined || lease.flights.size / lease.window < best.flights.size / best.window)) best = lease
   }
   if (best !== undefined || others) return best
-  for (const lease of leases.values()) if (lease.leavesAtMs === null && lease.flights.size < lease.window) return lease
+  for (const lease of leases.values()) if (lease.leavesAtMs === null && hasRoom(lease, task)) return lease
   return undefined
+}
+
+function hasRoom({ flights, window }: HeldLease, { inputBytes }: OpenTask): boolean {
+  if (flights.size >= window) return false
+  if (flights.size < 2 || inputBytes < SMALL_BYTES) return true
+  let bytes = inputBytes
+  for (const flight of flights.values()) bytes += flight.inputBytes
+  return bytes <= LEASE_BYTES
 }

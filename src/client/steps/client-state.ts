@@ -21,6 +21,12 @@ export interface ClientSettings {
   readonly receiptWaitMs: number
 }
 
+/**
+ * Wished time until a queue is done, ms, for tasks whose caller gave neither a deadline nor a wish. Much shorter, and a burst
+ * that one car ends at once takes many; much longer, and a job waits for one car while others stand idle.
+ */
+export const DEFAULT_TARGET_MS = 500
+
 export const CLIENT_DEFAULTS: ClientSettings = {
   awardWaitMs: 20,
   grantWaitMs: 2_000,
@@ -37,12 +43,31 @@ export interface OpenTask {
   readonly id: TaskId
   /** On the monotonic clock. */
   readonly deadlineMs: number
+  /** Time in which its caller would like the queue done, ms; infinite when only the deadline counts. */
+  readonly targetMs: number
+  readonly inputBytes: number
   /** The last attempt that was sent; 0 before the first. */
   readonly attempt: number
   readonly failures: number
   /** Cars that it failed on; asked again only when nobody else is there. */
   readonly avoid: readonly PeerId[]
   readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
+}
+
+/** How fast a car answers. */
+export interface Pace {
+  /** Run time of one task by the car's word, ms; null while unknown. */
+  readonly runMs: number | null
+  /** Results that came while more was under way, and the ms between them; halved now and then, so that old ones weigh less. */
+  readonly results: number
+  readonly spentMs: number
+  /** When it last gave an answer, or was sent a task while it had none. */
+  readonly turnMs: number
+  /** Whether more was under way at `turnMs`, so that the time until the next answer is the car's. */
+  readonly busy: boolean
+  /** Shortest round trip of late, ms, and when it was measured; a busy process measures too long ones. */
+  readonly roundTripMs: number | null
+  readonly measuredMs: number
 }
 
 /** An award that a car granted. */
@@ -54,6 +79,7 @@ export interface HeldLease {
   readonly parallel: number
   /** Tasks to have under way there: what the car runs, as many that wait there, and what the line holds. */
   readonly window: number
+  readonly pace: Pace
   readonly flights: ReadonlyMap<TaskId, OpenTask>
   /** Results that came before their receipts, with when these are overdue. */
   readonly unproven: ReadonlyMap<TaskId, { readonly task: OpenTask; readonly dueMs: number }>
@@ -93,19 +119,23 @@ export interface ClientState {
   readonly askPauseMs: number
   /** Usual ms from announcement to an offer. */
   readonly usualOfferMs: number
+  /** Time that a car of late took for a task, ms; null before the first. */
+  readonly usualServiceMs: number | null
+  /** Since when tasks have waited without a car being added; null while none wait. */
+  readonly backlogSinceMs: number | null
   /** What discovery or the last announcement found wanting, for the error at the deadline. */
   readonly trouble: string | null
   readonly everLeased: boolean
 }
 
 export type ClientStepEvent =
-  | { readonly type: 'submitted'; readonly task: TaskId; readonly deadlineMs: number }
+  | { readonly type: 'submitted'; readonly task: TaskId; readonly deadlineMs: number; readonly targetMs?: number; readonly inputBytes?: number }
   | { readonly type: 'cancelled'; readonly task: TaskId }
   | { readonly type: 'discovered'; readonly ask: number; readonly idleCars: number }
   | { readonly type: 'undiscovered'; readonly ask: number; readonly trouble: string }
   | { readonly type: 'announced'; readonly ask: number; readonly round: number; readonly recipients: number }
   | { readonly type: 'offered'; readonly ask: number; readonly offer: RankableOffer }
-  | { readonly type: 'granted'; readonly car: PeerId; readonly lease: LeaseId; readonly slots: number; readonly parallel: number }
+  | { readonly type: 'granted'; readonly car: PeerId; readonly lease: LeaseId; readonly slots: number; readonly parallel: number; readonly runUs?: number }
   | { readonly type: 'refused'; readonly car: PeerId }
   /** Outputs are there, the receipt is not: the car is free for the next task. */
   | { readonly type: 'arrived'; readonly car: PeerId; readonly task: TaskId; readonly attempt: number }
@@ -163,6 +193,8 @@ export function initialClientState(init: {
     nextAskMs: 0,
     askPauseMs: settings.askPauseMs,
     usualOfferMs: 30,
+    usualServiceMs: null,
+    backlogSinceMs: null,
     trouble: init.trouble ?? null,
     everLeased: false
   }

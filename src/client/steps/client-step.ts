@@ -2,6 +2,7 @@ import type { PeerId, TaskId } from '../../protocol/ids.ts'
 import { answerOffer, answerRefusal, continueAsking, startDiscovery, startListening, startRound } from './ask-cars.ts'
 import { assignTasks, expireTasks } from './assign-tasks.ts'
 import type { ClientEffect, ClientState, ClientStepEvent, HeldLease, LeaseEnd, OpenTask } from './client-state.ts'
+import { firstPace, fittingWindow, noteAnswer, noteMeasures, serviceMs } from './pace.ts'
 
 type Step = readonly [ClientState, readonly ClientEffect[]]
 
@@ -22,7 +23,7 @@ export function clientStep(state: ClientState, event: ClientStepEvent, nowMs: nu
   next = closeDueLeases(next, nowMs, effects)
   next = continueAsking(next, nowMs, effects)
   next = assignTasks(next, nowMs, effects)
-  next = startDiscovery(next, nowMs, effects)
+  next = startDiscovery(noteBacklog(next, nowMs), nowMs, effects)
   const atMs = nextWakeMs(next, nowMs)
   if (atMs !== undefined) effects.push({ type: 'wake', atMs })
   return [next, effects]
@@ -31,7 +32,8 @@ export function clientStep(state: ClientState, event: ClientStepEvent, nowMs: nu
 function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effects: ClientEffect[]): ClientState {
   switch (event.type) {
     case 'submitted': {
-      const task: OpenTask = { id: event.task, deadlineMs: event.deadlineMs, attempt: 0, failures: 0, avoid: [], lastError: null }
+      const { targetMs = Number.POSITIVE_INFINITY, inputBytes = 0 } = event
+      const task: OpenTask = { id: event.task, deadlineMs: event.deadlineMs, targetMs, inputBytes, attempt: 0, failures: 0, avoid: [], lastError: null }
       return {
         ...state,
         waiting: [...state.waiting, task],
@@ -73,6 +75,11 @@ function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effect
   }
 }
 
+function noteBacklog(state: ClientState, nowMs: number): ClientState {
+  const backlogSinceMs = state.waiting.length === 0 ? null : (state.backlogSinceMs ?? nowMs)
+  return backlogSinceMs === state.backlogSinceMs ? state : { ...state, backlogSinceMs }
+}
+
 function pauseAsking(state: ClientState, nowMs: number): ClientState {
   return { ...state, asking: null, nextAskMs: nowMs + state.askPauseMs, askPauseMs: Math.min(state.settings.askPauseMostMs, state.askPauseMs * 2) }
 }
@@ -95,12 +102,13 @@ function openLease(state: ClientState, event: Extract<ClientStepEvent, { type: '
     slots: event.slots,
     parallel: event.parallel,
     window: Math.min(event.slots, 2 * event.parallel),
+    pace: firstPace(event.runUs ?? 0, nowMs),
     flights: new Map(),
     unproven: new Map(),
     idleSinceMs: nowMs,
     leavesAtMs: null
   }
-  const opened = { ...withLease(state, lease), everLeased: true, trouble: null, askPauseMs: state.settings.askPauseMs }
+  const opened = { ...withLease(state, lease), backlogSinceMs: null, everLeased: true, trouble: null, askPauseMs: state.settings.askPauseMs }
   if (asking === null || !asking.pending.has(event.car)) return opened
   const pending = new Map(asking.pending)
   pending.delete(event.car)
@@ -118,7 +126,9 @@ function landFlight(
   const lease = state.leases.get(car)
   const flight = lease?.flights.get(task) ?? lease?.unproven.get(task)?.task
   if (lease === undefined || flight === undefined || flight.attempt !== attempt) return undefined
-  const landed = { ...lease, flights: without(lease.flights, task), unproven: without(lease.unproven, task), idleSinceMs: nowMs }
+  const flights = without(lease.flights, task)
+  const pace = flights === lease.flights ? lease.pace : noteAnswer(lease.pace, flights.size, nowMs)
+  const landed = { ...lease, pace, flights, unproven: without(lease.unproven, task), idleSinceMs: nowMs }
   return { state: withLease(state, landed), lease: landed, flight }
 }
 
@@ -146,17 +156,9 @@ function takeResult(state: ClientState, event: Extract<ClientStepEvent, { type: 
   const landed = landFlight(state, car, task, attempt, nowMs)
   effects.push({ type: landed === undefined ? 'drop-late' : 'deliver', task, attempt, car })
   if (landed === undefined) return state
-  return withLease(landed.state, { ...landed.lease, window: fittingWindow(landed.lease, event) })
-}
-
-/** Runs shorter than this are mostly hand-over, which a longer queue doesn't shorten, µs. */
-const SHORTEST_RUN_US = 200
-
-/** What the car runs at once, as many that are there when those end, and as many as it runs during a round trip. */
-function fittingWindow(lease: HeldLease, { ranUs, roundTripMs }: Extract<ClientStepEvent, { type: 'result' }>): number {
-  if (ranUs === undefined || roundTripMs === undefined) return lease.window
-  const duringRoundTrip = Math.ceil((lease.parallel * roundTripMs * 1000) / Math.max(SHORTEST_RUN_US, ranUs) - 0.1)
-  return Math.min(lease.slots, 2 * lease.parallel + Math.max(0, duringRoundTrip))
+  if (event.ranUs === undefined || event.roundTripMs === undefined) return landed.state
+  const measured = { ...landed.lease, pace: noteMeasures(landed.lease.pace, event.ranUs, event.roundTripMs, nowMs) }
+  return { ...withLease(landed.state, { ...measured, window: fittingWindow(measured) }), usualServiceMs: serviceMs(measured, nowMs, 0) }
 }
 
 function takeFailure(state: ClientState, event: Extract<ClientStepEvent, { type: 'failed' }>, nowMs: number, effects: ClientEffect[]): ClientState {

@@ -17,6 +17,8 @@ export interface TaskSubmission {
   readonly key: string
   readonly value: Value
   readonly deadlineMs: number
+  /** Wished time until it is done, ms: cars are added to meet it. */
+  readonly targetMs: number
   readonly signal: AbortSignal | undefined
   readonly unsigned: boolean
   readonly onEvent: ((event: ClientEvent) => void) | undefined
@@ -303,7 +305,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     }
   }
 
-  function run({ key, value, deadlineMs, signal, unsigned, onEvent }: TaskSubmission): Promise<TaskResult> {
+  function run({ key, value, deadlineMs, targetMs, signal, unsigned, onEvent }: TaskSubmission): Promise<TaskResult> {
     return new Promise((resolve, reject) => {
       const task = drawTaskId()
       const submittedMs = clock.monotonicMs()
@@ -345,8 +347,12 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
       })
       if (signal?.aborted === true) return onAbort()
       signal?.addEventListener('abort', onAbort, { once: true })
-      step({ type: 'submitted', task, deadlineMs: submittedMs + deadlineMs })
+      step({ type: 'submitted', task, deadlineMs: submittedMs + deadlineMs, targetMs, inputBytes: inputBytesOf(task) })
     })
+  }
+
+  function inputBytesOf(task: TaskId): number {
+    return Object.values(submissions.get(task)?.value.tensors ?? {}).reduce((sum, tensor) => sum + tensor.data.byteLength, 0)
   }
 
   return {
@@ -357,7 +363,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     deliver,
     fail,
     move,
-    inputBytesOf: task => Object.values(submissions.get(task)?.value.tensors ?? {}).reduce((sum, tensor) => sum + tensor.data.byteLength, 0),
+    inputBytesOf,
     tell: event => {
       const listeners = new Set([...submissions.values()].map(submission => submission.onEvent))
       for (const listener of listeners) listener?.(event)

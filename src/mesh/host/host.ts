@@ -39,6 +39,7 @@ export async function createHost(init: HostInit): Promise<Host> {
     addresses: { listen: [...init.listen] },
     ...init.stack,
     connectionManager: {
+      maxConnections: limits.connections,
       inboundConnectionThreshold: limits.connectionsPerAddress,
       maxIncomingPendingConnections: limits.pendingConnections,
       inboundUpgradeTimeout: limits.inboundUpgradeTimeoutMs,

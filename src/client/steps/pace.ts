@@ -1,0 +1,51 @@
+import type { HeldLease, Pace } from './client-state.ts'
+
+/** Results after which earlier ones weigh half: a car that gets slower shows within as many. */
+const HALVE_AFTER = 64
+/** A round trip is measured anew after this, ms: paths change. */
+const ROUND_TRIP_KEPT_MS = 10_000
+/** Runs shorter than this are mostly hand-over, which a longer queue doesn't shorten, ms. */
+const SHORTEST_RUN_MS = 0.2
+/** A car that is silent for so many times its usual pace is taken to be as slow as that. */
+const STALLED = 4
+
+/** Of a lease just granted. @param runUs - what the offer tells of a task's run time; 0 when it doesn't know */
+export function firstPace(runUs: number, nowMs: number): Pace {
+  return { runMs: runUs > 0 ? runUs / 1000 : null, results: 0, spentMs: 0, turnMs: nowMs, busy: false, roundTripMs: null, measuredMs: nowMs }
+}
+
+/** A task is sent; to a car without work its time begins. */
+export function noteSent(pace: Pace, flights: number, nowMs: number): Pace {
+  return flights > 0 ? pace : { ...pace, turnMs: nowMs, busy: false }
+}
+
+/** An answer came. @param flights - what is still under way */
+export function noteAnswer(pace: Pace, flights: number, nowMs: number): Pace {
+  const turned = { ...pace, turnMs: nowMs, busy: flights > 0 }
+  if (!pace.busy) return turned
+  const halved = pace.results >= HALVE_AFTER ? 0.5 : 1
+  return { ...turned, results: pace.results * halved + 1, spentMs: pace.spentMs * halved + (nowMs - pace.turnMs) }
+}
+
+/** What a result tells beside its coming. */
+export function noteMeasures(pace: Pace, ranUs: number, roundTripMs: number, nowMs: number): Pace {
+  const isNew = pace.roundTripMs === null || roundTripMs <= pace.roundTripMs || nowMs - pace.measuredMs > ROUND_TRIP_KEPT_MS
+  return { ...pace, runMs: ranUs / 1000, ...(isNew ? { roundTripMs, measuredMs: nowMs } : {}) }
+}
+
+/** Time that the car takes for each further task, ms: between its answers, else what it told, else as others of late. */
+export function serviceMs({ pace, flights }: HeldLease, nowMs: number, usualMs: number): number {
+  const paceMs = pace.results > 0 ? pace.spentMs / pace.results : (pace.runMs ?? usualMs)
+  const silentMs = flights.size === 0 ? 0 : nowMs - pace.turnMs - (pace.roundTripMs ?? 0)
+  return Math.max(SHORTEST_RUN_MS, silentMs > STALLED * paceMs ? silentMs : paceMs)
+}
+
+/**
+ * Tasks to have under way on a car: what it runs at once, as many that are there when those end, and as many as it runs
+ * during a round trip. So it never waits for the line, and no longer queue waits on it.
+ */
+export function fittingWindow({ pace, parallel, slots, window }: HeldLease): number {
+  if (pace.runMs === null || pace.roundTripMs === null) return window
+  const duringRoundTrip = Math.ceil((parallel * pace.roundTripMs) / Math.max(SHORTEST_RUN_MS, pace.runMs) - 0.1)
+  return Math.min(slots, 2 * parallel + Math.max(0, duringRoundTrip))
+}
