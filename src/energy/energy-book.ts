@@ -36,7 +36,11 @@ export function stepEnergyBook(
   let { restMj } = book
   const lengthMs = reading.atMs - book.last.atMs
   const drawnMj = reading.meterMj === null || book.last.meterMj === null ? null : reading.meterMj - book.last.meterMj
-  if (drawnMj === null || drawnMj < 0 || lengthMs < 0 || reading.by === 'unknown') for (const id of running.keys()) running.set(id, UNKNOWN)
+  if (drawnMj === null || drawnMj < 0 || lengthMs < 0 || reading.by === 'unknown')
+    for (const [id, { attributedMj }] of running) {
+      restMj += attributedMj
+      running.set(id, UNKNOWN)
+    }
   else {
     const tasks = [...running.keys()].map(id => ({ id, cpuMs: cpuBetween(book.last, reading, id) }))
     const shared = shareInterval({ meterMj: drawnMj, lengthMs, idleWatts: reading.idleWatts, tasks })

@@ -2,40 +2,14 @@ import type { VehicleSignals } from '../protocol/vehicle/signals.ts'
 import type { GridIntensity } from './carbon.ts'
 import type { OwnerPolicy } from './owner-policy.ts'
 import type { OwnerUsage } from './owner-usage.ts'
+import { batteryReasons } from './rules/battery-reasons.ts'
+import { ownerReasons } from './rules/owner-reasons.ts'
+import { parkedReasons } from './rules/parked-reasons.ts'
+import { type FitnessReason, sudden } from './rules/reason.ts'
+import { openSignalDesk } from './rules/signal-desk.ts'
+import { SIGNAL_AGE_LIMITS_MS, type SignalAgeLimits } from './rules/signal-facts.ts'
 
-export type FitnessCode =
-  | 'not-opted-in'
-  | 'signal-missing'
-  | 'signal-stale'
-  | 'signal-invalid'
-  | 'signals-contradict'
-  | 'clock-wrong'
-  | 'moving'
-  | 'not-in-park'
-  | 'switched-on'
-  | 'door-open'
-  | 'unlocked'
-  | 'occupied'
-  | 'unplugged'
-  | 'below-floor'
-  | 'contract'
-  | 'energy-cap'
-  | 'data-cap'
-  | 'battery-cold'
-  | 'battery-hot'
-  | 'computer-hot'
-  | 'low-voltage'
-  | 'offline'
-  | 'quiet-hours'
-  | 'carbon'
-
-export interface FitnessReason {
-  readonly code: FitnessCode
-  /** In words that an owner understands, e.g. `the driver's door is open`. */
-  readonly text: string
-  /** Whether it could be seen coming, so that the car should have drained before; otherwise it must leave at once. */
-  readonly planned: boolean
-}
+export type { FitnessCode, FitnessReason } from './rules/reason.ts'
 
 export type Fitness = { readonly fit: true } | { readonly fit: false; readonly reasons: readonly FitnessReason[] }
 
@@ -46,14 +20,27 @@ export interface FitnessInput {
   readonly nowMonotonicMs: number
   readonly nowUnixMs: number
   readonly usage: OwnerUsage
-  /** What work draws at present, so that the charger's power is known although the battery sees only the difference. @default 0 */
+  /** Whether the car takes part now: joining takes a little more charge, coolness and spare energy than staying. @default false */
+  readonly joined?: boolean
+  /** What work draws at present, so that the charger's power is known although the battery sees only what is left. @default 0 */
   readonly workWatts?: number
   /** Needed when the policy has a carbon ceiling. */
   readonly grid?: GridIntensity
+  /** @default SIGNAL_AGE_LIMITS_MS */
+  readonly ageLimitsMs?: SignalAgeLimits
 }
 
-/** Whether the vehicle may offer inference now; fails closed, and names every reason why not. */
+/**
+ * Whether the vehicle may offer inference now, else every reason why not. Fails closed: a signal that is needed and
+ * missing, too old, nonsense, or at odds with another means not fit.
+ */
 export function judgeFitness(input: FitnessInput): Fitness {
-  if (!input.policy.optedIn) return { fit: false, reasons: [{ code: 'not-opted-in', text: 'the owner has not opted in', planned: false }] }
-  return { fit: true }
+  const { policy, nowMonotonicMs, nowUnixMs, ageLimitsMs = SIGNAL_AGE_LIMITS_MS } = input
+  if (!Number.isFinite(nowMonotonicMs) || !Number.isFinite(nowUnixMs)) return { fit: false, reasons: [sudden('clock-wrong', 'the car’s clock tells no time')] }
+  const question = { ...input, joined: input.joined ?? false, workWatts: input.workWatts ?? 0 }
+  const desk = openSignalDesk(input.signals, { nowMonotonicMs, nowUnixMs, ageLimitsMs })
+  const told = [...ownerReasons(desk, question), ...parkedReasons(desk, policy), ...batteryReasons(desk, question)]
+  // Vehicle troubles first: they are the most urgent to whoever reads.
+  const reasons = [...desk.reasons(), ...told]
+  return reasons.length === 0 ? { fit: true } : { fit: false, reasons }
 }

@@ -29,14 +29,19 @@ export function addUsage(
   nowUnixMs: number,
   { timeZone }: Zoned
 ): OwnerUsage {
-  const day = dayOf(nowUnixMs, timeZone)
-  const kept = day > usage.day ? { day, energyMj: 0, networkBytes: 0 } : usage
+  const kept = usageToday(usage, nowUnixMs, { timeZone })
   return {
     day: kept.day,
     energyMj: kept.energyMj + (more.energyMj ?? 0),
     networkBytes: kept.networkBytes + (more.networkBytes ?? 0),
     updatedUnixMs: Math.max(usage.updatedUnixMs, nowUnixMs)
   }
+}
+
+/** The usage that counts at `nowUnixMs`: none on a later day than it was made on. */
+export function usageToday(usage: OwnerUsage, nowUnixMs: number, { timeZone }: Zoned): OwnerUsage {
+  const day = dayOf(nowUnixMs, timeZone)
+  return day > usage.day ? { ...usage, day, energyMj: 0, networkBytes: 0 } : usage
 }
 
 function dayOf(unixMs: number, timeZone: string | null): string {
