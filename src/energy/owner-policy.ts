@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { type LineOf, type PolicyPath, type PolicyProblem, policyError, problemsOf, readYaml } from './policy-problem.ts'
-import { policySchema } from './policy-schema.ts'
+import { type LineOf, type PolicyPath, type PolicyProblem, policyError, problemsOf, readYaml } from './policy/policy-problem.ts'
+import { policySchema } from './policy/policy-schema.ts'
 
 /** What a car's owner allows, with every default filled in. docs/policy.md tells what each key means. */
 export type OwnerPolicy = z.infer<typeof policySchema>

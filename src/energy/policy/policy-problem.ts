@@ -1,7 +1,7 @@
 import { closest, distance } from 'fastest-levenshtein'
 import { isMap, isScalar, LineCounter, type ParsedNode, parseDocument } from 'yaml'
 import type { z } from 'zod'
-import { MotorpoolError } from '../protocol/errors.ts'
+import { MotorpoolError } from '../../protocol/errors.ts'
 
 export type PolicyPath = readonly (string | number)[]
 
