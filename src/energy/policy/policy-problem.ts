@@ -54,7 +54,15 @@ function positionOf(contents: ParsedNode | null, path: PolicyPath): number | und
 export function problemsOf(error: z.ZodError, keysAt: (path: PolicyPath) => readonly string[]): PolicyProblem[] {
   return error.issues.flatMap((issue): PolicyProblem[] => {
     const path = issue.path.map(step => (typeof step === 'symbol' ? String(step) : step))
-    if (issue.code !== 'unrecognized_keys') return [{ path, text: `${nameOf(path)}: ${issue.message.replace(/^Invalid input: /, '')}` }]
+    if (issue.code !== 'unrecognized_keys')
+      return [
+        {
+          path,
+          text: issue.message.endsWith('received undefined')
+            ? `${nameOf(path)} is missing`
+            : `${nameOf(path)}: ${issue.message.replace(/^Invalid input: /, '')}`
+        }
+      ]
     return issue.keys.map(key => ({ path: [...path, key], text: `there is no key ${nameOf([...path, key])}${suggestion(key, keysAt(path))}` }))
   })
 }
