@@ -1,8 +1,11 @@
-import { DateTime, IANAZone } from 'luxon'
+import { IANAZone } from 'luxon'
 
 /** Offsets change by at most this around a moment. */
 const AROUND_MS = 4 * 3_600_000
 const DAY_MS = 86_400_000
+/** Clocks change at whole quarters of an hour, so one answer holds for all of it. */
+const QUARTER_MS = 900_000
+const ANSWERS_KEPT = 4096
 
 /** From and to as local times `HH:MM`; over midnight when `to` isn't after `from`. */
 export interface LocalWindow {
@@ -10,19 +13,31 @@ export interface LocalWindow {
   readonly to: string
 }
 
+export interface LocalMoments {
+  readonly first: number
+  readonly last: number
+}
+
 /**
  * When a zone's clocks show `time` on the calendar day that lies `days` after the one of `nowUnixMs`. When clocks go
  * back it is shown twice, when they skip it never: then `first` and `last` are the earliest and latest it can be meant.
  */
-export function localMoments(time: string, timeZone: string, nowUnixMs: number, days: number): { readonly first: number; readonly last: number } {
-  const zone = IANAZone.create(timeZone)
-  const { year, month, day } = DateTime.fromMillis(nowUnixMs, { zone })
+export function localMoments(time: string, timeZone: string, nowUnixMs: number, days: number): LocalMoments {
+  const day = Math.floor((nowUnixMs + offsetMs(timeZone, nowUnixMs)) / DAY_MS) + days
+  const key = `${time} ${day}`
+  const known = answersOf(moments, timeZone)
+  const answer = known.get(key) ?? momentsOn(day, time, timeZone)
+  known.set(key, answer)
+  return answer
+}
+
+function momentsOn(day: number, time: string, timeZone: string): LocalMoments {
   const [hour = 0, minute = 0] = time.split(':').map(Number)
-  const shown = Date.UTC(year, month - 1, day + days, hour, minute)
-  const about = shown - zone.offset(shown) * 60_000
-  const moments = [zone.offset(about - AROUND_MS), zone.offset(about + AROUND_MS)].map(offset => shown - offset * 60_000)
-  const real = moments.filter(moment => moment + zone.offset(moment) * 60_000 === shown)
-  const candidates = real.length === 0 ? moments : real
+  const shown = day * DAY_MS + (hour * 60 + minute) * 60_000
+  const about = shown - offsetMs(timeZone, shown)
+  const meant = [about - AROUND_MS, about + AROUND_MS].map(near => shown - offsetMs(timeZone, near))
+  const real = meant.filter(moment => moment + offsetMs(timeZone, moment) === shown)
+  const candidates = real.length === 0 ? meant : real
   return { first: Math.min(...candidates), last: Math.max(...candidates) }
 }
 
@@ -59,5 +74,33 @@ function spans(windows: readonly LocalWindow[], timeZone: string, nowUnixMs: num
 
 /** A moment as the zone's clocks show it, `HH:MM`. */
 export function shownTime(unixMs: number, timeZone: string | null): string {
-  return DateTime.fromMillis(unixMs, { zone: timeZone ?? 'utc' }).toFormat(timeZone === null ? "HH:mm 'UTC'" : 'HH:mm')
+  return `${shownAs(unixMs, timeZone).slice(11, 16)}${timeZone === null ? ' UTC' : ''}`
+}
+
+/** The calendar day of a moment in a zone, or UTC's, `YYYY-MM-DD`. */
+export function localDay(unixMs: number, timeZone: string | null): string {
+  return shownAs(unixMs, timeZone).slice(0, 10)
+}
+
+function shownAs(unixMs: number, timeZone: string | null): string {
+  return new Date(unixMs + (timeZone === null ? 0 : offsetMs(timeZone, unixMs))).toISOString()
+}
+
+function offsetMs(timeZone: string, unixMs: number): number {
+  const quarter = Math.floor(unixMs / QUARTER_MS)
+  const known = answersOf(offsets, timeZone)
+  const answer = known.get(quarter) ?? IANAZone.create(timeZone).offset(unixMs) * 60_000
+  known.set(quarter, answer)
+  return answer
+}
+
+/** Asking the calendar is slow, and the same few days are asked for again and again: answers are kept, a bounded number a zone. */
+const offsets = new Map<string, Map<number, number>>()
+const moments = new Map<string, Map<string, LocalMoments>>()
+
+function answersOf<Key, Answer>(of: Map<string, Map<Key, Answer>>, timeZone: string): Map<Key, Answer> {
+  const known = of.get(timeZone) ?? new Map<Key, Answer>()
+  of.set(timeZone, known)
+  if (known.size >= ANSWERS_KEPT) known.clear()
+  return known
 }

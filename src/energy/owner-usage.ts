@@ -1,4 +1,4 @@
-import { DateTime } from 'luxon'
+import { localDay } from './local-time.ts'
 
 /** What work has used of the daily caps; the day is a calendar day in the policy's zone. */
 export interface OwnerUsage {
@@ -16,7 +16,7 @@ interface Zoned {
 
 /** Nothing used yet on the day of `nowUnixMs`; without a zone days are UTC's. */
 export function noUsage(nowUnixMs: number, { timeZone }: Zoned): OwnerUsage {
-  return { day: dayOf(nowUnixMs, timeZone), energyMj: 0, networkBytes: 0, updatedUnixMs: nowUnixMs }
+  return { day: localDay(nowUnixMs, timeZone), energyMj: 0, networkBytes: 0, updatedUnixMs: nowUnixMs }
 }
 
 /**
@@ -40,10 +40,6 @@ export function addUsage(
 
 /** The usage that counts at `nowUnixMs`: none on a later day than it was made on. */
 export function usageToday(usage: OwnerUsage, nowUnixMs: number, { timeZone }: Zoned): OwnerUsage {
-  const day = dayOf(nowUnixMs, timeZone)
+  const day = localDay(nowUnixMs, timeZone)
   return day > usage.day ? { ...usage, day, energyMj: 0, networkBytes: 0 } : usage
-}
-
-function dayOf(unixMs: number, timeZone: string | null): string {
-  return DateTime.fromMillis(unixMs, { zone: timeZone ?? 'utc' }).toISODate() ?? ''
 }
