@@ -98,7 +98,8 @@ function drawStay(init: {
 }): Stay {
   const { place, arriveS, soc, habits, pluggedShare, random } = init
   const usualS = drawLengthS(place, arriveS, habits, random)
-  const plannedLeaveS = arriveS + Math.ceil(usualS / 300) * 300
+  // Timers are set in steps of five minutes.
+  const plannedLeaveS = Math.ceil((arriveS + usualS) / 300) * 300
   const announced = !random.chance(habits.unannouncedShare)
   const lateS = announced ? PUNCTUALITY_S * truncated(random) : (random.between(0.1, 0.95) - 1) * usualS
   const leaveS = Math.max(arriveS + SHORTEST_STAY_S, Math.round(plannedLeaveS + lateS))

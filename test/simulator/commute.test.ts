@@ -75,7 +75,7 @@ describe('the stays of one car', () => {
   })
 
   test('follow one another with a drive between, and hold together', () => {
-    for (const stays of fleet) {
+    for (const stays of fleet.slice(0, 60)) {
       expect(stays[0]!.arriveS).toBeLessThanOrEqual(DAY_S)
       expect(stays.at(-1)!.leaveS).toBeGreaterThan((DAYS - 1) * DAY_S)
       stays.forEach((stay, index) => {
