@@ -35,7 +35,7 @@ export interface StayTrial {
 }
 
 /** Tasks last from seconds to an hour, all orders of magnitude alike: models of these run times, seconds. */
-export const TASK_LENGTHS_S: readonly number[] = Array.from({ length: 20 }, (_, index) => Math.round(5 * (3600 / 5) ** (index / 19)))
+export const TASK_LENGTHS_S: readonly number[] = [...Array(20).keys()].map(index => Math.round(5 * (3600 / 5) ** (index / 19)))
 /** Deviation of the logarithm of a run time around its model's. */
 const RUN_SIGMA = 0.1
 /** A car joins when it has stood for so long, seconds. */
