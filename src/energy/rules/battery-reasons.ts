@@ -47,8 +47,9 @@ function chargeReasons(desk: SignalDesk, { signals, policy, nowUnixMs, workWatts
   const needsCapacity = policy.contract !== null && policy.battery.capacityKwh === null
   const capacityKwh = (needsCapacity ? desk.need : desk.ask)(`${BATTERY}.NetCapacity`)
   desk.ask(`${BATTERY}.Charging.ChargeLimit`)
-  desk.ask(`${BATTERY}.Charging.Timer.Mode`)
-  desk.ask(`${BATTERY}.Charging.Timer.Time`)
+  const timer = desk.ask(`${BATTERY}.Charging.Timer.Mode`) ?? 'INACTIVE'
+  // A timer that is off may hold any time or none.
+  if (timer !== 'INACTIVE') desk.need(`${BATTERY}.Charging.Timer.Time`)
   desk.ask(`${BATTERY}.BatteryConditioning.TargetTime`)
   if (charge === undefined) return found
   const floor = policy.battery.floorPercent + FLOOR_MARGIN_PERCENT
