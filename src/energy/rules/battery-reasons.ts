@@ -1,5 +1,5 @@
 import type { VehicleSignals } from '../../protocol/vehicle/signals.ts'
-import { contractStop, FLOOR_MARGIN_PERCENT } from '../battery-contract.ts'
+import { contractStop, FLOOR_MARGIN_PERCENT, LOOK_MS } from '../battery-contract.ts'
 import { shownTime } from '../local-time.ts'
 import type { OwnerPolicy } from '../owner-policy.ts'
 import { chargeLimitOf, readBattery } from './read-battery.ts'
@@ -63,7 +63,7 @@ function chargeReasons(desk: SignalDesk, { signals, policy, nowUnixMs, workWatts
   if (contract === null || stop === null) return found
   const limit = chargeLimitOf(signals, policy)
   if (limit < contract.percent) found.push(sudden('signals-contradict', `the car charges to ${limit} % only, but is to be ready at ${contract.percent} %`))
-  if (stop.stopUnixMs - nowUnixMs <= (joined ? 0 : JOIN_MARGIN.contractMs))
+  if (stop.stopUnixMs - nowUnixMs <= (joined ? LOOK_MS : JOIN_MARGIN.contractMs))
     found.push(planned('contract', `the battery is to be at ${contract.percent} % by ${shownTime(stop.readyUnixMs, policy.timeZone)}`))
   return found
 }
