@@ -52,11 +52,75 @@ test('over whole stays work never takes the battery below the floor, breaks a co
       expect(outcome).toMatchObject({ floorViolations: 0, contractViolations: 0, capViolations: 0 })
       expect(outcome.joins).toBeLessThanOrEqual((stay.leaveUnixMs - stay.arriveUnixMs) / 60_000)
     }),
-    { numRuns: 150 }
+    { numRuns: 60 }
   )
   // The stays were worth looking at.
   expect(worked).toBeGreaterThan(10 * 3_600_000)
   expect(due).toBeGreaterThan(5)
+})
+
+test('a contract with little to spare is kept to the percent, and what there is to spare is worked', () => {
+  const tight = fc.record({
+    hours: fc.integer({ min: 3, max: 10 }),
+    chargerWatts: fc.constantFrom(...CHARGERS),
+    capacityKwh: fc.integer({ min: 40, max: 120 }),
+    percent: fc.integer({ min: 50, max: 80 }),
+    spareKwh: fc.double({ min: -1, max: 8, noNaN: true }),
+    workWatts: fc.integer({ min: 300, max: 1000 }),
+    percentSteps: fc.constantFrom(0.1, 0.5, 1)
+  })
+  const floorPercent = 10
+  let worked = 0
+  fc.assert(
+    fc.property(tight, ({ hours, percent, spareKwh, ...rest }) => {
+      const startPercent = percent - (((rest.chargerWatts / 1000) * hours - spareKwh) / rest.capacityKwh) * 100
+      fc.pre(startPercent > floorPercent + 4 && startPercent < 90)
+      const arriveUnixMs = Date.parse('2026-01-15T18:00Z')
+      const readyUnixMs = arriveUnixMs + hours * 3_600_000
+      const policy = parsePolicy({
+        optedIn: true,
+        timeZone: 'UTC',
+        contract: { readyAt: new Date(readyUnixMs).toISOString().slice(11, 16), percent, marginMinutes: 0 },
+        battery: { floorPercent, chargePowerWatts: rest.chargerWatts, workKwhPerDay: null }
+      })
+      const stay = { ...rest, arriveUnixMs, leaveUnixMs: readyUnixMs + 60_000, pluggedIn: true, startPercent, limitPercent: 90 }
+      const outcome = runStay(stay, policy, noUsage(arriveUnixMs, policy))
+      worked += outcome.workedMs
+      expect(outcome).toMatchObject({ contractsDue: 1, contractViolations: 0, floorViolations: 0 })
+    }),
+    { numRuns: 80 }
+  )
+  expect(worked).toBeGreaterThan(10 * 3_600_000)
+})
+
+test('a battery without cable is worked down to the floor and never below', () => {
+  const drain = fc.record({
+    floorPercent: fc.integer({ min: 10, max: 60 }),
+    above: fc.double({ min: 0, max: 10, noNaN: true }),
+    capacityKwh: fc.integer({ min: 20, max: 120 }),
+    workWatts: fc.integer({ min: 300, max: 1000 }),
+    percentSteps: fc.constantFrom(0.1, 0.5, 1)
+  })
+  fc.assert(
+    fc.property(drain, ({ floorPercent, above, ...rest }) => {
+      const arriveUnixMs = Date.parse('2026-01-15T18:00Z')
+      const policy = parsePolicy({ optedIn: true, battery: { pluggedInOnly: false, floorPercent, workKwhPerDay: null } })
+      const stay = {
+        ...rest,
+        arriveUnixMs,
+        leaveUnixMs: arriveUnixMs + 12 * 3_600_000,
+        pluggedIn: false,
+        startPercent: floorPercent + above,
+        limitPercent: 90,
+        chargerWatts: 0
+      }
+      const outcome = runStay(stay, policy, noUsage(arriveUnixMs, policy))
+      expect(outcome.floorViolations).toBe(0)
+      expect(outcome.endPercent).toBeGreaterThanOrEqual(floorPercent)
+      if (above > 4) expect(outcome.workedMs).toBeGreaterThan(0)
+    }),
+    { numRuns: 60 }
+  )
 })
 
 test('a car that has a night works for as long as charging leaves time, and is ready', () => {
