@@ -1,3 +1,5 @@
+import { ADMISSION_DEFAULTS, type AdmissionSettings, NO_RISK, type RiskBudget } from '../placement/stays/stay-admission.ts'
+import type { StayStep } from '../placement/stays/stay-odds.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { CarState as CarPhase } from './car.ts'
@@ -13,6 +15,7 @@ export interface CarSettings {
   readonly leaseIdleMs: number
   /** For this long after its last task a client counts among those that share the car, ms; later its place may go to another. @default 10_000 */
   readonly sharingMs: number
+  readonly admission: AdmissionSettings
 }
 
 /** A task that a car accepted and has not answered. */
@@ -49,6 +52,8 @@ export interface Turns {
 /** What a car knows of its work. The step owns it: use only the state that it returns. */
 export interface CarWork {
   readonly settings: CarSettings
+  /** What it may still risk, from what it took in this stay. */
+  readonly risk: RiskBudget
   readonly phase: CarPhase
   /** When a leaving car must be gone. */
   readonly leavesAtMs: number | null
@@ -62,6 +67,7 @@ export interface CarWork {
   readonly answered: ReadonlyMap<string, number>
 }
 
+/** `stay`: odds that the car stays until such work is done, in [0, 1]; null or missing when unknown. */
 export type CarStepEvent =
   | { readonly type: 'parked'; readonly models: readonly ModelCid[] }
   /** `asksAll`: the round has the word for every car. */
@@ -72,9 +78,18 @@ export type CarStepEvent =
       readonly model: ModelCid
       readonly expiresMs: number
       readonly asksAll: boolean
+      readonly stay?: number | null
     }
   | { readonly type: 'awarded'; readonly lease: LeaseId; readonly client: PeerId; readonly model: ModelCid; readonly slots: number; readonly weight?: number }
-  | { readonly type: 'task'; readonly lease: LeaseId; readonly client: PeerId; readonly task: TaskId; readonly attempt: number; readonly deadlineMs: number }
+  | {
+      readonly type: 'task'
+      readonly lease: LeaseId
+      readonly client: PeerId
+      readonly task: TaskId
+      readonly attempt: number
+      readonly deadlineMs: number
+      readonly stay?: number | null
+    }
   | { readonly type: 'ran'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number; readonly ranUs: number }
   | {
       readonly type: 'run-failed'
@@ -102,6 +117,8 @@ export type CarEffect =
       readonly queued: number
       readonly completionUs: number
       readonly runUs: number
+      /** As told, millionths in steps. */
+      readonly stay: StayStep | null
     }
   | { readonly type: 'grant'; readonly client: PeerId; readonly lease: LeaseId; readonly slots: number }
   | { readonly type: 'refuse'; readonly client: PeerId; readonly lease: LeaseId; readonly code: ErrorCode; readonly retryAfterMs: number }
@@ -128,7 +145,8 @@ export type CarEffect =
 /** A car that is not on the mesh. */
 export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<CarSettings>): CarWork {
   return {
-    settings: { ahead: settings.slots, maximumLeases: 16, leaseIdleMs: 900_000, sharingMs: 10_000, ...settings },
+    settings: { ahead: settings.slots, maximumLeases: 16, leaseIdleMs: 900_000, sharingMs: 10_000, admission: ADMISSION_DEFAULTS, ...settings },
+    risk: NO_RISK,
     phase: 'away',
     leavesAtMs: null,
     models: new Map(),

@@ -1,3 +1,5 @@
+import { mayAdmit, NO_RISK, takeRisk } from '../placement/stays/stay-admission.ts'
+import { stayStep } from '../placement/stays/stay-odds.ts'
 import type { LeaseId, PeerId, TaskId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
 import { beginTurn, handOverLimit, isSharing, pickNext } from './take-turns.ts'
@@ -30,6 +32,7 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
         ...work,
         phase: 'parked',
         leavesAtMs: null,
+        risk: NO_RISK,
         models: new Map(event.models.map(model => [model, work.models.get(model) ?? null])),
         leases: new Map(),
         tasks: new Map(),
@@ -79,7 +82,7 @@ const LEASE_SLOTS = 512
 
 function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const runUs = work.models.get(event.model)
-  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || isFull(work, nowMs)) return work
+  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || isFull(work, nowMs) || !staysFor(work, event.stay)) return work
   // A car that others keep busy is left in peace while free ones may answer; when all are asked, it shares what it has.
   if (work.tasks.size >= work.settings.slots && (!event.asksAll || hasWorkOf(work, event.client))) return work
   const answered = new Map([...work.answered].filter(([, expiresMs]) => expiresMs > nowMs)).set(event.ask, event.expiresMs)
@@ -93,7 +96,8 @@ function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 
     parallel: parallel(work),
     queued,
     completionUs: Math.round((runUs ?? 0) * (Math.min(queued, depth(work)) + 1)),
-    runUs: Math.round(runUs ?? 0)
+    runUs: Math.round(runUs ?? 0),
+    stay: typeof event.stay === 'number' ? stayStep(event.stay) : null
   })
   return { ...work, answered }
 }
@@ -131,13 +135,21 @@ function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>
   if (work.tasks.has(keyOf(lease, task, attempt))) return work
   let open = 0
   for (const other of work.tasks.values()) if (other.lease === lease) open++
+  if (!staysFor(work, event.stay)) return refuse('ERR_LEAVING', 'the vehicle may be needed before this would be done; another car will do it')
   if (open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
   const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
+  const risk = typeof event.stay === 'number' ? takeRisk(work.risk, event.stay, work.settings.admission) : work.risk
   return {
     ...work,
+    risk,
     tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted),
     leases: new Map(work.leases).set(lease, { ...held, lastTaskMs: nowMs })
   }
+}
+
+/** Whether the car is likely enough to be there when this is done; one that can't tell tries. */
+function staysFor({ settings, risk }: CarWork, odds: number | null | undefined): boolean {
+  return odds === undefined || odds === null || mayAdmit(risk, odds, settings.admission)
 }
 
 /** Hands waiting tasks to the workers, each time the oldest of the client whose turn it is. */

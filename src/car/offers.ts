@@ -71,7 +71,7 @@ export function createOfferDesk(init: {
         completionUs: effect.completionUs,
         runUs: effect.runUs,
         price: init.price,
-        stay: null,
+        stay: effect.stay,
         energyMj: null,
         issued: now,
         expires: now + OFFER_SECONDS

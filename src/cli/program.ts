@@ -5,6 +5,7 @@ import { addDemo } from './commands/demo.ts'
 import { addDown } from './commands/down.ts'
 import { addModel } from './commands/model.ts'
 import { addPeer } from './commands/peer.ts'
+import { addPolicy } from './commands/policy.ts'
 import { addRun } from './commands/run.ts'
 import { addStatus } from './commands/status.ts'
 import { addTestnet } from './commands/testnet.ts'
@@ -21,6 +22,6 @@ export function createProgram(context: CommandContext): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined, writeErr: () => undefined })
     .addHelpText('after', '\nExample:\n  $ motorpool testnet up -n 6 --detach\n  $ motorpool run ocr --input page.png')
-  for (const add of [addUp, addDown, addStatus, addRun, addBatch, addVerify, addModel, addPeer, addTestnet, addDemo]) add(program, context)
+  for (const add of [addUp, addDown, addStatus, addRun, addBatch, addVerify, addModel, addPolicy, addPeer, addTestnet, addDemo]) add(program, context)
   return program
 }
