@@ -2,7 +2,7 @@ import { ADMISSION_DEFAULTS, type AdmissionSettings } from '../src/placement/sta
 import { runStayTrial, type StayTrial } from '../src/simulator/stay-trial.ts'
 
 /** Fleets that nothing was tuned on. */
-export const HELD_OUT_SEEDS = [9001, 9002, 9003] as const
+export const HELD_OUT_SEEDS = [9101, 9102, 9103] as const
 const CARS = 20
 const LEARNING_DAYS = 56
 const DAYS = 28
