@@ -228,6 +228,7 @@ async function startSession(init: SessionInit): Promise<Session> {
       hardware: hardwareClass(),
       price: { perTask: 0, perItem: 0, per1kTokensIn: 0, per1kTokensOut: 0, unit: 'XXX', ...car.price },
       ...(car.shards === undefined ? {} : { shards: car.shards }),
+      ...(car.stayOdds === undefined ? {} : { stayOdds: car.stayOdds }),
       onEvent: car.onEvent ?? (() => undefined)
     })
   }
