@@ -23,7 +23,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 const print = (line = ''): void => void process.stdout.write(`${line}\n`)
 
 const scratch = createScratch()
-const { workloads } = throughputWorkloads(scratch.folder)
+const { workloads } = await throughputWorkloads(scratch.folder)
 const workload = workloads.find(({ name }) => name === values.workload)
 if (workload === undefined) {
   process.stderr.write(`no workload is called ${values.workload}; there are ${workloads.map(({ name }) => name).join(', ')}\n`)
@@ -33,7 +33,7 @@ const out = values.out ?? mkdtempSync(join(tmpdir(), 'motorpool-profile-'))
 mkdirSync(out, { recursive: true })
 const fileOf = (process: string): string => join(out, `${process}.cpuprofile`)
 
-const fleet = await startCarFleet(1, { [MODEL]: readFileSync(workload.modelFile) })
+const fleet = await startCarFleet(1, { [MODEL]: workload })
 const init: ProfiledClientInit = {
   workload,
   model: MODEL,

@@ -101,9 +101,9 @@ export interface MeshShape {
 export const shapeText = ({ cars, slots }: MeshShape): string => `${cars} car${cars === 1 ? '' : 's'} with ${slots} slot${slots === 1 ? '' : 's'}`
 
 /** A client peer and its cars, each in a process of its own, with their ORT workers. */
-export async function startMesh(workload: Workload, shape: MeshShape, modelBytes: Uint8Array): Promise<Side> {
+export async function startMesh(workload: Workload, shape: MeshShape): Promise<Side> {
   const model = 'measured'
-  const fleet = await startCarFleet(shape.cars, { [model]: modelBytes }, { slots: shape.slots })
+  const fleet = await startCarFleet(shape.cars, { [model]: workload }, { slots: shape.slots })
   try {
     const init: MeshClientInit = { workload, model, modelFolder: fleet.modelFolder, join: fleet.cars.flatMap(car => car.addresses.slice(0, 1)) }
     const client = await forkReady<object>('mesh-client', init, { scratch: fleet.folder })

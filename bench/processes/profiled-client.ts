@@ -1,6 +1,6 @@
 import { createPeer } from '../../src/peer.ts'
 import { startProfile } from '../profiler.ts'
-import { inputTensors, type Workload } from '../workloads.ts'
+import { inputTensors, parametersOf, type Workload } from '../workloads.ts'
 
 export interface ProfiledClientInit {
   readonly workload: Workload
@@ -22,12 +22,13 @@ process.on('disconnect', () => process.exit())
 
 const peer = await createPeer({ modelFolder: init.modelFolder, join: init.join, leaseIdleMs: LEASE_IDLE_MS })
 const inputs = inputTensors(init.workload)
+const parameters = parametersOf(init.workload)
 
 /** One task without a lease, and when it was announced, offered and granted after its submission. */
 async function cold(): Promise<readonly [number, number, number]> {
   const submittedMs = performance.now()
   const at = new Map<string, number>()
-  const tasks = [{ key: 'only', inputs }]
+  const tasks = [{ key: 'only', inputs, parameters }]
   for await (const outcome of peer.submit({ model: init.model, tasks, onEvent: ({ type }) => void at.set(type, at.get(type) ?? performance.now()) }))
     if (outcome.status === 'failed') throw outcome.error
   while (peer.status().client.leases > 0) await new Promise(resolve => setTimeout(resolve, LEASE_IDLE_MS / 2))
@@ -44,7 +45,7 @@ process.on('message', async (message: { readonly profileFile: string }) => {
   const until = performance.now() + init.warmMs
   const loop = async (): Promise<void> => {
     while (performance.now() < until) {
-      const { times } = await peer.run(init.model, inputs)
+      const { times } = await peer.run(init.model, inputs, { parameters })
       stages.totalUs.push(times.totalMs * 1000)
       for (const stage of ['sendUs', 'queuedUs', 'ranUs', 'checkUs'] as const) stages[stage].push(times[stage])
     }
