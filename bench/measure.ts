@@ -17,6 +17,8 @@ export interface Row {
   readonly rounds: number
   readonly seed?: number
   readonly note?: string
+  /** What stands in the way when the goal is missed, as far as the measure saw it; goes into the note then. */
+  readonly why?: string
 }
 
 export interface MeasureOptions {

@@ -29,6 +29,13 @@ function versionOf(name: string): string {
   return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '?'
 }
 
+/** A missed goal says why, as far as its measure saw it. */
+function resultOf(by: string, { why, note, ...row }: Row): Result {
+  const ok = keepsGoal(row)
+  const text = [note, ok ? undefined : `missed: ${why ?? 'this measure does not see why; `npm run profile` shows where time goes'}`].filter(Boolean).join('; ')
+  return { by, ...row, ok, ...(text === '' ? {} : { note: text }) }
+}
+
 const goalText = ({ goal }: Row) =>
   goal === null ? '' : [goal.atLeast !== undefined && `≥ ${goal.atLeast}`, goal.atMost !== undefined && `≤ ${goal.atMost}`].filter(Boolean).join(', ')
 const load = () => loadavg()[0]!.toFixed(2)
@@ -68,7 +75,7 @@ for (const name of ran) {
   tell(`${name} …`)
   try {
     for (const row of await measure.run({ quick: flags.quick, workload: flags.workload, tasks, tell })) {
-      if (Number.isFinite(row.value)) results.push({ by: name, ...row, ok: keepsGoal(row) })
+      if (Number.isFinite(row.value)) results.push(resultOf(name, row))
       else tell(`  left out, as nothing ended within its windows: ${row.measure}`)
     }
   } catch (error) {

@@ -7,7 +7,7 @@ import { ask, cpuUsOf, forkReady, type ReadyChild, stopChild } from './child-pro
 import type { LoadCommand, LoadReport } from './load-loop.ts'
 import type { BaselineProcessInit } from './processes/baseline-worker.ts'
 import type { CarProcessInit } from './processes/car.ts'
-import type { MeshClientInit } from './processes/mesh-client.ts'
+import type { MeshClientInit, MeshLoadReport } from './processes/mesh-client.ts'
 import type { Workload } from './workloads.ts'
 
 /** What one side did in one window; CPU in microseconds per call, NaN where it can't be told. */
@@ -31,7 +31,7 @@ interface Pids {
   readonly worker: readonly number[]
 }
 
-async function metered(pids: Pids, load: () => Promise<LoadReport>): Promise<SideReport> {
+async function metered<Report extends LoadReport>(pids: Pids, load: () => Promise<Report>): Promise<Report & SideReport> {
   const spent = () => [pids.client, pids.server, pids.worker].map(group => group.reduce((sum, pid) => sum + cpuUsOf(pid), 0))
   const before = spent()
   const report = await load()
@@ -87,7 +87,7 @@ export async function startBaseline({ transport, workload, workers, certificate,
   const pids: Pids = { client: [client.pid], server: broker === undefined ? [] : [broker.pid], worker: serving.map(({ pid }) => pid) }
   return {
     name,
-    measure: command => metered(pids, () => ask(client.child, command)),
+    measure: command => metered(pids, () => ask<LoadReport>(client.child, command)),
     stop: () => stopAll([client, ...serving])
   }
 }
@@ -100,10 +100,14 @@ export interface MeshShape {
 
 export const shapeText = ({ cars, slots }: MeshShape): string => `${cars} car${cars === 1 ? '' : 's'} with ${slots} slot${slots === 1 ? '' : 's'}`
 
+export interface MeshSide extends Side {
+  readonly measure: (command: LoadCommand) => Promise<SideReport & { readonly leases: number }>
+}
+
 /** A client peer and its cars, each in a process of its own, with their ORT workers. */
-export async function startMesh(workload: Workload, shape: MeshShape): Promise<Side> {
+export async function startMesh(workload: Workload, shape: MeshShape, options: Pick<CarProcessInit, 'pretendMs'> = {}): Promise<MeshSide> {
   const model = 'measured'
-  const fleet = await startCarFleet(shape.cars, { [model]: workload }, { slots: shape.slots })
+  const fleet = await startCarFleet(shape.cars, { [model]: workload }, { ...options, slots: shape.slots })
   try {
     const init: MeshClientInit = { workload, model, modelFolder: fleet.modelFolder, join: fleet.cars.flatMap(car => car.addresses.slice(0, 1)) }
     const client = await forkReady<object>('mesh-client', init, { scratch: fleet.folder })
@@ -112,7 +116,9 @@ export async function startMesh(workload: Workload, shape: MeshShape): Promise<S
       measure: async command => {
         const reports = await fleet.report()
         const server = fleet.cars.map(({ child }) => child.pid ?? 0)
-        return metered({ client: [client.pid], server, worker: reports.flatMap(({ workerPids }) => workerPids) }, () => ask(client.child, command))
+        return metered({ client: [client.pid], server, worker: reports.flatMap(({ workerPids }) => workerPids) }, () =>
+          ask<MeshLoadReport>(client.child, command)
+        )
       },
       stop: async () => {
         await stopChild(client.child)

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { type Goal, keepsGoal, median, type Row } from './measure.ts'
+import { type Goal, median, type Row } from './measure.ts'
 import type { Side, SideReport } from './sides.ts'
 import type { BaselineSide, WorkloadSides } from './throughput-sides.ts'
 import type { Workload } from './workloads.ts'
@@ -38,9 +38,8 @@ export function throughputRows(measured: Measured): readonly Row[] {
     goal: Goal | null,
     more: { readonly unit?: string; readonly note?: string; readonly why?: string } = {}
   ): void => {
-    const row: Row = { measure: `${workload.name}: ${measure}`, value, unit: more.unit ?? 'ratio', goal, rounds }
-    const note = [more.note, keepsGoal(row) ? undefined : `missed: ${more.why ?? explain}`].filter(part => part !== undefined).join('; ')
-    rows.push(note === '' ? row : { ...row, note })
+    const { unit = 'ratio', why = explain, note } = more
+    rows.push({ measure: `${workload.name}: ${measure}`, value, unit, goal, rounds, why, ...(note === undefined ? {} : { note }) })
   }
   const { same, carSide } = BARE_GOALS[workload.name] ?? {}
   const shape = `the mesh as ${sides.meshShape}`

@@ -149,7 +149,8 @@ function openAssembly(folder: string, options: PeerOptions, parts: PeerParts, st
   return {
     options,
     store,
-    startSession: (join, parked) => startSession({ options, parts, store, join, clientJournal, account, offering: parked ? { car, journal, deviceSeed } : undefined })
+    startSession: (join, parked) =>
+      startSession({ options, parts, store, join, clientJournal, account, offering: parked ? { car, journal, deviceSeed } : undefined })
   }
 }
 
