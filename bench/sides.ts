@@ -41,14 +41,14 @@ async function metered<Report extends LoadReport>(pids: Pids, load: () => Promis
 
 /** Bare ONNX Runtime, one process per worker and no transport: the limit. Tells how long an output is. */
 export async function startBare(workload: Workload, workers: number, scratch: string): Promise<Side & { readonly outputBytes: number }> {
-  const loops = await startAll(workers, () => forkReady<{ readonly outputBytes: number }>('bare', workload, { scratch }))
+  const loops = await startAll(workers, () => forkReady<{ readonly outputBytes: number; readonly workerPid: number }>('bare', workload, { scratch }))
   return {
     name: 'bare ONNX Runtime',
     outputBytes: loops[0]?.ready.outputBytes ?? 0,
     measure: command => {
       // One at a time means one process; saturated means all.
       const used = command.inFlight === 1 ? loops.slice(0, 1) : loops
-      return metered({ client: [], server: [], worker: used.map(({ pid }) => pid) }, async () => {
+      return metered({ client: [], server: [], worker: used.map(({ ready }) => ready.workerPid) }, async () => {
         const reports = await Promise.all(used.map(({ child }) => ask<LoadReport>(child, { ...command, inFlight: 1 })))
         const sum = (of: (report: LoadReport) => number): number => reports.reduce((total, report) => total + of(report), 0)
         return { perSecond: sum(report => report.perSecond), calls: sum(report => report.calls), p50Us: sum(report => report.p50Us) / reports.length }
@@ -69,7 +69,7 @@ export interface BaselineInit {
 }
 
 /** A transport's client, its workers and, if it has one, its broker. */
-export async function startBaseline({ transport, workload, workers, certificate, broker, scratch }: BaselineInit): Promise<Side> {
+export async function startBaseline({ transport, workload, workers: count, certificate, broker, scratch }: BaselineInit): Promise<Side> {
   const name = certificate === null ? `${transport}, plain` : `${transport} with TLS`
   const init: BaselineProcessInit = {
     transport,
@@ -79,12 +79,14 @@ export async function startBaseline({ transport, workload, workers, certificate,
       brokerPort: broker?.port ?? 0,
       certificate,
       queue: `${transport}-${workload.name}`.replaceAll(/[^A-Za-z0-9]+/g, '-'),
-      jobsAtOnce: Math.max(1, workload.inFlight / workers / 2)
+      jobsAtOnce: Math.max(1, workload.inFlight / count / 2)
     }
   }
-  const serving = await startAll(workers, () => forkReady<{ readonly port: number }>('baseline-worker', init, { scratch }))
+  const serving = await startAll(count, () => forkReady<{ readonly port: number; readonly workerPid: number }>('baseline-worker', init, { scratch }))
   const client = await forkReady<object>('baseline-client', { ...init, ports: serving.map(({ ready }) => ready.port) }, { scratch })
-  const pids: Pids = { client: [client.pid], server: broker === undefined ? [] : [broker.pid], worker: serving.map(({ pid }) => pid) }
+  const workers = serving.map(({ ready }) => ready.workerPid)
+  const between = serving.map(({ pid }) => pid).filter(pid => !workers.includes(pid))
+  const pids: Pids = { client: [client.pid], server: [...between, ...(broker === undefined ? [] : [broker.pid])], worker: workers }
   return {
     name,
     measure: command => metered(pids, () => ask<LoadReport>(client.child, command)),

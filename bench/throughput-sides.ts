@@ -61,7 +61,11 @@ export async function startSurroundings(scratch: string): Promise<Surroundings> 
 }
 
 /** Starts every side of a workload; the mesh in the shape that is faster here. */
-export async function startSides(workload: Workload, surroundings: Surroundings): Promise<WorkloadSides & { readonly stop: () => Promise<void> }> {
+export async function startSides(
+  workload: Workload,
+  surroundings: Surroundings,
+  tell: (line: string) => void
+): Promise<WorkloadSides & { readonly stop: () => Promise<void> }> {
   const started: Side[] = []
   const start = async <S extends Side>(starting: Promise<S>): Promise<S> => {
     const side = await starting
@@ -83,8 +87,12 @@ export async function startSides(workload: Workload, surroundings: Surroundings)
         const certificate = tls ? surroundings.certificate : null
         const broker = surroundings.brokerFor(transport, tls)
         if (certificate === undefined || (brokerOf(transport) !== null && broker === undefined)) continue
-        const side = await start(startBaseline({ transport, workload, workers: WORKERS, certificate, broker, scratch: surroundings.scratch }))
-        baselines.push({ side, transport, tls })
+        try {
+          const side = await start(startBaseline({ transport, workload, workers: WORKERS, certificate, broker, scratch: surroundings.scratch }))
+          baselines.push({ side, transport, tls })
+        } catch (error) {
+          tell(`  ${workload.name}: left out ${transport}${tls ? ' with TLS' : ''}: ${error instanceof Error ? error.message : error}`)
+        }
       }
     return { bare, mesh, meshShape: shapeText(shape), baselines, all: [...started], stop }
   } catch (error) {

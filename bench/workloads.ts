@@ -1,7 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import sharp from 'sharp'
 import { type Tensor, type TensorType, tensorByteLength, type Value } from '../src/protocol/tensor.ts'
 import { noopModel, sleepyModel } from '../test/fixtures/models/make.ts'
 
@@ -128,6 +127,8 @@ export async function throughputWorkloads(scratch: string): Promise<{ readonly w
 
 /** The whole OCR pipeline on the first lines of one of the demo's pages: a whole page takes a second, and rounds of all sides would take an hour. */
 async function topOfPage(): Promise<Workload> {
+  // Only here: workers that never see a page don't load it.
+  const { default: sharp } = await import('sharp')
   const page = sharp(PAGE)
   const { width, height } = await page.metadata()
   const file = await page

@@ -1,8 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { InferenceSession } from 'onnxruntime-node'
-import { loadOcrTask } from '../../src/inference/ocr/ocr-task.ts'
 import { shapeOutputs } from '../../src/inference/reduce/shape-outputs.ts'
+import { startRunner } from '../../src/inference/start-runner.ts'
 import { fromOrtTensor, toOrtTensor } from '../../src/inference/worker/ort-tensor.ts'
 import { sessionOptions } from '../../src/inference/worker/session.ts'
 import type { Tensor, Value } from '../../src/protocol/tensor.ts'
@@ -12,22 +12,32 @@ import { inputTensors, parametersOf, type Workload } from '../workloads.ts'
 /** Tensor bytes in, one after the other; the outputs' bytes out, likewise. What a Node user writes around onnxruntime-node. */
 export type Handler = (input: Uint8Array) => Promise<Uint8Array>
 
+/** A model that is ready. */
+export interface OpenModel {
+  readonly handle: Handler
+  /** The process that runs the model, where it isn't this one. */
+  readonly workerPid?: number
+}
+
+const LIMIT_MS = 60_000
+
 type Run = (tensors: Value['tensors']) => Promise<Value['tensors']>
 
 /** Models run with the options of the mesh's own workers, on one thread, and reduce their outputs where the mesh does. */
-export async function openHandler(workload: Workload): Promise<Handler> {
-  const run = workload.task === 'ocr' ? await openPipeline(workload) : await openModel(workload)
+export async function openHandler(workload: Workload): Promise<OpenModel> {
+  const { run, ...opened } = workload.task === 'ocr' ? await openPipeline(workload) : { run: await openModel(workload) }
   let end = 0
   const layout = Object.entries(inputTensors(workload)).map(([name, { type, dims, data }]) => {
     const from = end
     end += data.byteLength
     return { name, type, dims, from, to: end }
   })
-  return async input => {
+  const handle: Handler = async input => {
     const tensors = Object.fromEntries(layout.map(({ name, type, dims, from, to }): [string, Tensor] => [name, { type, dims, data: input.subarray(from, to) }]))
     const outputs = Object.values(await run(tensors))
     return outputs.length === 1 ? outputs[0]!.data : Buffer.concat(outputs.map(({ data }) => data))
   }
+  return { handle, ...opened }
 }
 
 async function openModel(workload: Workload): Promise<Run> {
@@ -41,9 +51,10 @@ async function openModel(workload: Workload): Promise<Run> {
   }
 }
 
-/** The mesh's own pipeline: what is compared is the way there. */
-async function openPipeline({ modelPath }: Workload): Promise<Run> {
+/** The mesh's own worker process: what is compared is the way there. */
+async function openPipeline({ modelPath }: Workload): Promise<{ readonly run: Run; readonly workerPid?: number }> {
   const files = readdirSync(modelPath).filter(file => /(det|rec).*\.onnx$|\.txt$/.test(file))
-  const { run } = await loadOcrTask({ cid: 'bench', task: 'ocr', folder: modelPath, files }, 1)
-  return tensors => run({ kind: 'ocr', parameters: {}, tensors })
+  const runner = await startRunner({ cid: 'bench', task: 'ocr', folder: modelPath, files })
+  const run: Run = async tensors => (await runner.run({ input: { kind: 'ocr', parameters: {}, tensors }, limitMs: LIMIT_MS })).output.tensors
+  return runner.pid === undefined ? { run } : { run, workerPid: runner.pid }
 }

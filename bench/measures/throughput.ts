@@ -21,8 +21,15 @@ export const measure: Measure = {
         const { workloads, missing } = await throughputWorkloads(scratch.folder)
         for (const what of [...missing, ...surroundings.missing]) tell(`  left out: ${what}`)
         const rows: Row[] = []
-        for (const workload of workloads.filter(({ name }) => name.includes(only))) rows.push(...(await measureWorkload(workload, surroundings, quick, tell)))
-        if (rows.length === 0) tell(`  no workload has ${only} in its name; there are ${workloads.map(({ name }) => name).join('; ')}`)
+        const chosen = workloads.filter(({ name }) => name.includes(only))
+        for (const workload of chosen)
+          try {
+            rows.push(...(await measureWorkload(workload, surroundings, quick, tell)))
+          } catch (error) {
+            // The others are still worth their minutes.
+            tell(`  ${workload.name} broke: ${error instanceof Error ? error.message : error}`)
+          }
+        if (chosen.length === 0) tell(`  no workload has ${only} in its name; there are ${workloads.map(({ name }) => name).join('; ')}`)
         return rows
       } finally {
         await surroundings.stop()
@@ -37,7 +44,7 @@ async function measureWorkload(workload: Workload, surroundings: Surroundings, q
   const rounds = quick ? 1 : ROUNDS
   const window = { warmMs: WARM_MS, ms: workload.windowMs }
   tell(`  ${workload.name}: starting`)
-  const sides = await startSides(workload, surroundings)
+  const sides = await startSides(workload, surroundings, tell)
   try {
     const { bare, mesh, baselines } = sides
     const { outputBytes } = bare
