@@ -6,6 +6,7 @@ import { openModelStore } from '../src/models/model-store.ts'
 import { signerFromSeed } from '../src/protocol/signer.ts'
 import { ask, createScratch, forkReady, stopChild } from './child-processes.ts'
 import type { CarProcessInit, CarReport } from './processes/car.ts'
+import type { Workload } from './workloads.ts'
 
 interface FleetCar {
   readonly addresses: readonly string[]
@@ -26,20 +27,24 @@ export interface CarFleet {
 /** Cars started at once: each start is a second of CPU, so a small machine takes a few at a time. */
 const STARTED_AT_ONCE = 2
 
-/** Publishes ONNX models and starts cars that run them, each joining through the first two. */
+/** The bytes of an ONNX file, or where a model lies. */
+type FleetModel = Uint8Array | Pick<Workload, 'modelPath' | 'task'>
+
+/** Publishes models by name and starts cars that run them, each joining through the first two. */
 export async function startCarFleet(
   count: number,
-  models: Readonly<Record<string, Uint8Array>>,
-  options: Pick<CarProcessInit, 'slots'> = {}
+  models: Readonly<Record<string, FleetModel>>,
+  options: Pick<CarProcessInit, 'slots' | 'pretendMs'> = {}
 ): Promise<CarFleet> {
   const scratch = createScratch()
   const { folder } = scratch
   const publisher = signerFromSeed(createHash('sha256').update('motorpool bench').digest())
   const modelFolder = join(folder, 'models')
   const store = await openModelStore(modelFolder)
-  for (const [name, onnx] of Object.entries(models)) {
-    writeFileSync(join(folder, `${name}.onnx`), onnx)
-    await store.add(join(folder, `${name}.onnx`), { name, publisher })
+  for (const [name, model] of Object.entries(models)) {
+    const file = join(folder, `${name}.onnx`)
+    if (model instanceof Uint8Array) writeFileSync(file, model)
+    await (model instanceof Uint8Array ? store.add(file, { name, publisher }) : store.add(model.modelPath, { name, task: model.task, publisher }))
   }
   const cars: FleetCar[] = []
   const start = async (): Promise<void> => {

@@ -84,3 +84,12 @@ export function cpuUsOf(pid: number): number {
     return Number.NaN
   }
 }
+
+/** Resident memory of a process; NaN where the system has no /proc. */
+export function rssBytesOf(pid: number): number {
+  try {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024
+  } catch {
+    return Number.NaN
+  }
+}

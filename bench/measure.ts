@@ -17,11 +17,17 @@ export interface Row {
   readonly rounds: number
   readonly seed?: number
   readonly note?: string
+  /** What stands in the way when the goal is missed, as far as the measure saw it; goes into the note then. */
+  readonly why?: string
 }
 
 export interface MeasureOptions {
   /** One short round, to see that the bench works; its values mean nothing. */
   readonly quick: boolean
+  /** Only workloads with this in their name, of measures that have several. */
+  readonly workload: string
+  /** Tasks of the measures that count them. @default as many as the measure's goal asks for */
+  readonly tasks: number | undefined
   /** Hears of the progress. */
   readonly tell: (line: string) => void
 }
@@ -34,7 +40,9 @@ export interface Measure {
   readonly run: (options: MeasureOptions) => Promise<readonly Row[]>
 }
 
+/** NaN of nothing. */
 export function median(values: readonly number[]): number {
+  if (values.length === 0) return Number.NaN
   const sorted = [...values].sort((left, right) => left - right)
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2

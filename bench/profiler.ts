@@ -83,11 +83,15 @@ export interface SelfTime {
 
 /** The functions that a profile spent most time in, without what they called. */
 export function topSelfTimes({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile, count: number): readonly SelfTime[] {
-  const names = new Map(nodes.map(({ id, callFrame: { functionName, url, lineNumber } }) => [id, placeOf(functionName, url, lineNumber)]))
+  const names = new Map(
+    nodes
+      .filter(({ callFrame }) => isWork(callFrame))
+      .map(({ id, callFrame: { functionName, url, lineNumber } }) => [id, placeOf(functionName, url, lineNumber)])
+  )
   const spent = new Map<string, number>()
   samples.forEach((id, at) => {
-    const where = names.get(id) ?? '?'
-    if (where !== '(idle)') spent.set(where, (spent.get(where) ?? 0) + (timeDeltas[at] ?? 0))
+    const where = names.get(id)
+    if (where !== undefined) spent.set(where, (spent.get(where) ?? 0) + (timeDeltas[at] ?? 0))
   })
   const total = [...spent.values()].reduce((sum, us) => sum + us, 0)
   return [...spent]
@@ -96,7 +100,13 @@ export function topSelfTimes({ nodes, samples = [], timeDeltas = [] }: Profiler.
     .map(([where, us]) => ({ where, share: us / total }))
 }
 
-function placeOf(name: string, url: string, line: number): string {
+/** Waiting is none, nor is what the profiler itself does at its start. */
+export function isWork({ functionName, url }: { readonly functionName: string; readonly url: string }): boolean {
+  return functionName !== '(idle)' && url !== 'node:inspector'
+}
+
+/** Function, file and line in a few words. */
+export function placeOf(name: string, url: string, line: number): string {
   const file = url.replace(/^file:\/\//, '').replace(/^.*?\/(node_modules|src|bench)\//, '$1/')
   return `${name === '' ? '(anonymous)' : name}${file === '' ? '' : ` ${file}:${line + 1}`}`
 }

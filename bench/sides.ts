@@ -7,7 +7,7 @@ import { ask, cpuUsOf, forkReady, type ReadyChild, stopChild } from './child-pro
 import type { LoadCommand, LoadReport } from './load-loop.ts'
 import type { BaselineProcessInit } from './processes/baseline-worker.ts'
 import type { CarProcessInit } from './processes/car.ts'
-import type { MeshClientInit } from './processes/mesh-client.ts'
+import type { MeshClientInit, MeshLoadReport } from './processes/mesh-client.ts'
 import type { Workload } from './workloads.ts'
 
 /** What one side did in one window; CPU in microseconds per call, NaN where it can't be told. */
@@ -31,7 +31,7 @@ interface Pids {
   readonly worker: readonly number[]
 }
 
-async function metered(pids: Pids, load: () => Promise<LoadReport>): Promise<SideReport> {
+async function metered<Report extends LoadReport>(pids: Pids, load: () => Promise<Report>): Promise<Report & SideReport> {
   const spent = () => [pids.client, pids.server, pids.worker].map(group => group.reduce((sum, pid) => sum + cpuUsOf(pid), 0))
   const before = spent()
   const report = await load()
@@ -41,14 +41,14 @@ async function metered(pids: Pids, load: () => Promise<LoadReport>): Promise<Sid
 
 /** Bare ONNX Runtime, one process per worker and no transport: the limit. Tells how long an output is. */
 export async function startBare(workload: Workload, workers: number, scratch: string): Promise<Side & { readonly outputBytes: number }> {
-  const loops = await startAll(workers, () => forkReady<{ readonly outputBytes: number }>('bare', workload, { scratch }))
+  const loops = await startAll(workers, () => forkReady<{ readonly outputBytes: number; readonly workerPid: number }>('bare', workload, { scratch }))
   return {
     name: 'bare ONNX Runtime',
     outputBytes: loops[0]?.ready.outputBytes ?? 0,
     measure: command => {
       // One at a time means one process; saturated means all.
       const used = command.inFlight === 1 ? loops.slice(0, 1) : loops
-      return metered({ client: [], server: [], worker: used.map(({ pid }) => pid) }, async () => {
+      return metered({ client: [], server: [], worker: used.map(({ ready }) => ready.workerPid) }, async () => {
         const reports = await Promise.all(used.map(({ child }) => ask<LoadReport>(child, { ...command, inFlight: 1 })))
         const sum = (of: (report: LoadReport) => number): number => reports.reduce((total, report) => total + of(report), 0)
         return { perSecond: sum(report => report.perSecond), calls: sum(report => report.calls), p50Us: sum(report => report.p50Us) / reports.length }
@@ -69,7 +69,7 @@ export interface BaselineInit {
 }
 
 /** A transport's client, its workers and, if it has one, its broker. */
-export async function startBaseline({ transport, workload, workers, certificate, broker, scratch }: BaselineInit): Promise<Side> {
+export async function startBaseline({ transport, workload, workers: count, certificate, broker, scratch }: BaselineInit): Promise<Side> {
   const name = certificate === null ? `${transport}, plain` : `${transport} with TLS`
   const init: BaselineProcessInit = {
     transport,
@@ -79,15 +79,17 @@ export async function startBaseline({ transport, workload, workers, certificate,
       brokerPort: broker?.port ?? 0,
       certificate,
       queue: `${transport}-${workload.name}`.replaceAll(/[^A-Za-z0-9]+/g, '-'),
-      jobsAtOnce: Math.max(1, workload.inFlight / workers / 2)
+      jobsAtOnce: Math.max(1, workload.inFlight / count / 2)
     }
   }
-  const serving = await startAll(workers, () => forkReady<{ readonly port: number }>('baseline-worker', init, { scratch }))
+  const serving = await startAll(count, () => forkReady<{ readonly port: number; readonly workerPid: number }>('baseline-worker', init, { scratch }))
   const client = await forkReady<object>('baseline-client', { ...init, ports: serving.map(({ ready }) => ready.port) }, { scratch })
-  const pids: Pids = { client: [client.pid], server: broker === undefined ? [] : [broker.pid], worker: serving.map(({ pid }) => pid) }
+  const workers = serving.map(({ ready }) => ready.workerPid)
+  const between = serving.map(({ pid }) => pid).filter(pid => !workers.includes(pid))
+  const pids: Pids = { client: [client.pid], server: [...between, ...(broker === undefined ? [] : [broker.pid])], worker: workers }
   return {
     name,
-    measure: command => metered(pids, () => ask(client.child, command)),
+    measure: command => metered(pids, () => ask<LoadReport>(client.child, command)),
     stop: () => stopAll([client, ...serving])
   }
 }
@@ -100,10 +102,14 @@ export interface MeshShape {
 
 export const shapeText = ({ cars, slots }: MeshShape): string => `${cars} car${cars === 1 ? '' : 's'} with ${slots} slot${slots === 1 ? '' : 's'}`
 
+export interface MeshSide extends Side {
+  readonly measure: (command: LoadCommand) => Promise<SideReport & { readonly leases: number }>
+}
+
 /** A client peer and its cars, each in a process of its own, with their ORT workers. */
-export async function startMesh(workload: Workload, shape: MeshShape, modelBytes: Uint8Array): Promise<Side> {
+export async function startMesh(workload: Workload, shape: MeshShape, options: Pick<CarProcessInit, 'pretendMs'> = {}): Promise<MeshSide> {
   const model = 'measured'
-  const fleet = await startCarFleet(shape.cars, { [model]: modelBytes }, { slots: shape.slots })
+  const fleet = await startCarFleet(shape.cars, { [model]: workload }, { ...options, slots: shape.slots })
   try {
     const init: MeshClientInit = { workload, model, modelFolder: fleet.modelFolder, join: fleet.cars.flatMap(car => car.addresses.slice(0, 1)) }
     const client = await forkReady<object>('mesh-client', init, { scratch: fleet.folder })
@@ -112,7 +118,9 @@ export async function startMesh(workload: Workload, shape: MeshShape, modelBytes
       measure: async command => {
         const reports = await fleet.report()
         const server = fleet.cars.map(({ child }) => child.pid ?? 0)
-        return metered({ client: [client.pid], server, worker: reports.flatMap(({ workerPids }) => workerPids) }, () => ask(client.child, command))
+        return metered({ client: [client.pid], server, worker: reports.flatMap(({ workerPids }) => workerPids) }, () =>
+          ask<MeshLoadReport>(client.child, command)
+        )
       },
       stop: async () => {
         await stopChild(client.child)

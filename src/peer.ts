@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Car, CarOptions, CarStatus } from './car/car.ts'
 import { type CarStay, createCar } from './car/create-car.ts'
-import { loadModels } from './car/load-models.ts'
+import { type LoadModelsInit, loadModels } from './car/load-models.ts'
 import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
 import { type Client, createClient } from './client/create-client.ts'
 import { discoverShard } from './client/discover-shard.ts'
@@ -96,7 +96,15 @@ interface Session {
  * Joins the mesh. Errors: `ERR_DATA_FOLDER`, `ERR_DATA_FOLDER_LOCKED`, `ERR_ACCOUNT_KEY`, `ERR_ADDRESS_IN_USE`,
  * `ERR_INVALID_OPTION`, and for cars `ERR_MODEL_UNKNOWN`, `ERR_MODEL_NOT_ALLOWED`, `ERR_BAD_MODEL`.
  */
-export async function createPeer(options: PeerOptions = {}): Promise<Peer> {
+export function createPeer(options: PeerOptions = {}): Promise<Peer> {
+  return createPeerFrom({ startRunner }, options)
+}
+
+/** What runs a peer's models. */
+export type PeerParts = Pick<LoadModelsInit, 'startRunner'>
+
+/** `createPeer` with other workers than our own, such as the bench's pretend accelerators. */
+export async function createPeerFrom(parts: PeerParts, options: PeerOptions): Promise<Peer> {
   const temporary = options.dataFolder === undefined ? mkdtempSync(join(tmpdir(), 'motorpool-')) : undefined
   const cleanUp: (() => void)[] = temporary === undefined ? [] : [() => rmSync(temporary, { recursive: true, force: true })]
   const undo = (): void => {
@@ -107,7 +115,7 @@ export async function createPeer(options: PeerOptions = {}): Promise<Peer> {
     // Before the store makes it as a parent of its own, open to others.
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     const store = await openModelStore(options.modelFolder ?? join(folder, 'models'))
-    const assembly = openAssembly(folder, options, store, cleanUp)
+    const assembly = openAssembly(folder, options, parts, store, cleanUp)
     return await assemble(assembly, undo)
   } catch (error) {
     undo()
@@ -121,7 +129,7 @@ interface Assembly {
   readonly startSession: (join: readonly string[], parked: boolean) => Promise<Session>
 }
 
-function openAssembly(folder: string, options: PeerOptions, store: ModelStore, cleanUp: (() => void)[]): Assembly {
+function openAssembly(folder: string, options: PeerOptions, parts: PeerParts, store: ModelStore, cleanUp: (() => void)[]): Assembly {
   const clientFolder = openDataFolder(folder, 'client')
   cleanUp.push(() => clientFolder.close())
   const clientJournal = openClientJournal(clientFolder)
@@ -129,7 +137,7 @@ function openAssembly(folder: string, options: PeerOptions, store: ModelStore, c
   const { car } = options
   if (car === undefined) {
     const account = signerFromSeed(loadOrCreateSeed(folder, 'account'))
-    return { options, store, startSession: join => startSession({ options, store, join, clientJournal, account: () => account, offering: undefined }) }
+    return { options, store, startSession: join => startSession({ options, parts, store, join, clientJournal, account: () => account, offering: undefined }) }
   }
   const carFolder = openDataFolder(folder, 'car')
   cleanUp.push(() => carFolder.close())
@@ -141,12 +149,14 @@ function openAssembly(folder: string, options: PeerOptions, store: ModelStore, c
   return {
     options,
     store,
-    startSession: (join, parked) => startSession({ options, store, join, clientJournal, account, offering: parked ? { car, journal, deviceSeed } : undefined })
+    startSession: (join, parked) =>
+      startSession({ options, parts, store, join, clientJournal, account, offering: parked ? { car, journal, deviceSeed } : undefined })
   }
 }
 
 interface SessionInit {
   readonly options: PeerOptions
+  readonly parts: PeerParts
   readonly store: ModelStore
   readonly join: readonly string[]
   readonly clientJournal: ReturnType<typeof openClientJournal>
@@ -164,7 +174,7 @@ async function startSession(init: SessionInit): Promise<Session> {
       : await loadModels(
           {
             store,
-            startRunner,
+            startRunner: init.parts.startRunner,
             checkPolicy: ({ cid, manifest }) => checkPolicy(policy, { cid, manifest }),
             isAllowed: ({ cid, manifest }) => isAllowed(policy, { cid, publisher: manifest.publisher })
           },

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { setDefaultHighWaterMark } from 'node:stream'
 import { createAdaptorServer } from '@hono/node-server'
 import { Hono } from 'hono'
 import { Pool } from 'undici'
@@ -11,10 +12,16 @@ const HEADERS = { 'content-type': 'application/octet-stream' }
 const HOUR_MS = 3_600_000
 /** Connections to each worker: one for every task that may be in flight. */
 const CONNECTIONS = 64
+/**
+ * More than any body has. While a response waits to be flushed Node's server pauses its parser, and what a TLS socket
+ * still hands it then makes it close the connection (HPE_PAUSED); with buffers of this size nothing waits.
+ */
+const WHOLE_BODY_BYTES = 1024 * 1024
 
 /** HTTP/1.1 keep-alive: undici's pool in front of Hono. */
 export const http: Transport = {
   serve: async (handler, { certificate }) => {
+    setDefaultHighWaterMark(false, WHOLE_BODY_BYTES)
     const app = new Hono()
     app.post('/infer', async context => context.body(new Uint8Array(await handler(new Uint8Array(await context.req.arrayBuffer()))), 200, HEADERS))
     const secure =

@@ -1,81 +1,26 @@
-import { setTimeout } from 'node:timers/promises'
 import type { TaskResult } from '../../src/client/client.ts'
 import { createPeer, type Peer } from '../../src/peer.ts'
 import { noopModel } from '../../test/fixtures/models/make.ts'
 import { type CarFleet, startCarFleet } from '../car-fleet.ts'
 import { type Measure, median, type Row } from '../measure.ts'
 
-const CARS = 20
-const COLD_ROUNDS = 7
-const NEWCOMERS = 5
 const WARM_TASKS = 500
 const INPUT = new Uint8Array(1024)
 
-/** The path of one task on real processes: cold with 20 cars, a newcomer's first result, and the stages of a no-op over an open lease. */
+/** Where the time of one task on real processes goes: the stages of a no-op over an open lease. */
 export const measure: Measure = {
   name: 'path',
   run: async () => {
-    const rows: Row[] = []
-    const fleet = await startCarFleet(CARS, { noop: noopModel() })
+    const fleet = await startCarFleet(1, { noop: noopModel() })
     try {
-      rows.push(...(await newcomers(fleet)), ...(await cold(fleet)))
+      return await warm(fleet)
     } finally {
       await fleet.stop()
     }
-    const alone = await startCarFleet(1, { noop: noopModel() })
-    try {
-      return [...rows, ...(await warm(alone))]
-    } finally {
-      await alone.stop()
-    }
   }
 }
 
-const joinFleet = (fleet: CarFleet): Promise<Peer> =>
-  createPeer({ modelFolder: fleet.modelFolder, join: fleet.cars.slice(0, 2).flatMap(car => car.addresses.slice(0, 1)) })
-
-async function newcomers(fleet: CarFleet): Promise<Row[]> {
-  const firstMs: number[] = []
-  for (let round = 0; round < NEWCOMERS; round++) {
-    const started = performance.now()
-    const client = await joinFleet(fleet)
-    await client.run('noop', { x: INPUT })
-    firstMs.push(performance.now() - started)
-    await client.stop()
-  }
-  return [{ measure: `newcomer: from createPeer to the first result, ${CARS} cars`, value: median(firstMs), unit: 'ms', goal: null, rounds: NEWCOMERS }]
-}
-
-async function cold(fleet: CarFleet): Promise<Row[]> {
-  const client = await joinFleet(fleet)
-  try {
-    await client.run('noop', { x: INPUT })
-    const heardBefore = (await fleet.report()).map(car => car.heard)
-    const coldMs: number[] = []
-    for (let round = 0; round < COLD_ROUNDS; round++) {
-      await giveLeasesBack(client)
-      coldMs.push((await client.run('noop', { x: INPUT })).times.totalMs)
-    }
-    const heard = (await fleet.report()).map((car, index) => (car.heard - (heardBefore[index] ?? 0)) / COLD_ROUNDS)
-    return [
-      {
-        measure: `cold: connected, no lease, ${CARS} cars, submission → result, 1 KiB no-op`,
-        value: median(coldMs),
-        unit: 'ms',
-        goal: { atMost: 300 },
-        rounds: COLD_ROUNDS
-      },
-      { measure: `announcements that a car heard for each cold task, ${CARS} cars`, value: median(heard), unit: 'messages', goal: null, rounds: COLD_ROUNDS }
-    ]
-  } finally {
-    await client.stop()
-  }
-}
-
-/** Waits until the client's idle leases are gone. */
-async function giveLeasesBack(client: Peer): Promise<void> {
-  while (client.status().client.leases > 0) await setTimeout(50)
-}
+const joinFleet = (fleet: CarFleet): Promise<Peer> => createPeer({ modelFolder: fleet.modelFolder, join: fleet.cars[0]!.addresses.slice(0, 1) })
 
 /** The stages of a no-op over an open lease, with one car, so that nothing else asks for the CPU. */
 async function warm(fleet: CarFleet): Promise<Row[]> {

@@ -6,23 +6,30 @@ import { type Surroundings, startSides, startSurroundings } from '../throughput-
 import { throughputWorkloads, type Workload } from '../workloads.ts'
 
 const ROUNDS = 6
-const WINDOW = { warmMs: 100, ms: 500 }
-const QUICK_WINDOW = { warmMs: 0, ms: 200 }
+const WARM_MS = 80
 /** A side's first calls compile code and open connections. */
-const FIRST = { warmMs: 0, ms: 500 }
+const FIRST = { warmMs: 0, ms: 400 }
 
 /** The mesh against bare ONNX Runtime and against what people would put in front of ORT workers instead, all in turns on the same cores. */
 export const measure: Measure = {
   name: 'throughput',
-  run: async ({ quick, tell }) => {
+  run: async ({ quick, workload: only, tell }) => {
     const scratch = createScratch()
     try {
       const surroundings = await startSurroundings(scratch.folder)
       try {
-        const { workloads, missing } = throughputWorkloads(scratch.folder)
+        const { workloads, missing } = await throughputWorkloads(scratch.folder)
         for (const what of [...missing, ...surroundings.missing]) tell(`  left out: ${what}`)
         const rows: Row[] = []
-        for (const workload of workloads) rows.push(...(await measureWorkload(workload, surroundings, quick, tell)))
+        const chosen = workloads.filter(({ name }) => name.includes(only))
+        for (const workload of chosen)
+          try {
+            rows.push(...(await measureWorkload(workload, surroundings, quick, tell)))
+          } catch (error) {
+            // The others are still worth their minutes.
+            tell(`  ${workload.name} broke: ${error instanceof Error ? error.message : error}`)
+          }
+        if (chosen.length === 0) tell(`  no workload has ${only} in its name; there are ${workloads.map(({ name }) => name).join('; ')}`)
         return rows
       } finally {
         await surroundings.stop()
@@ -35,15 +42,15 @@ export const measure: Measure = {
 
 async function measureWorkload(workload: Workload, surroundings: Surroundings, quick: boolean, tell: (line: string) => void): Promise<readonly Row[]> {
   const rounds = quick ? 1 : ROUNDS
-  const window = quick ? QUICK_WINDOW : WINDOW
+  const window = { warmMs: WARM_MS, ms: workload.windowMs }
   tell(`  ${workload.name}: starting`)
-  const sides = await startSides(workload, surroundings)
+  const sides = await startSides(workload, surroundings, tell)
   try {
     const { bare, mesh, baselines } = sides
     const { outputBytes } = bare
     const failed = new Set<Side>()
     /** A baseline that breaks is left out; without the mesh or the limit there is nothing to compare. */
-    const measureSide = async (side: Side, inFlight: number, times: typeof WINDOW): Promise<SideReport | undefined> => {
+    const measureSide = async (side: Side, inFlight: number, times: typeof FIRST): Promise<SideReport | undefined> => {
       if (failed.has(side)) return undefined
       try {
         return await side.measure({ ...times, inFlight, outputBytes })
@@ -54,7 +61,7 @@ async function measureWorkload(workload: Workload, surroundings: Surroundings, q
         return undefined
       }
     }
-    if (!quick) for (const side of sides.all) await measureSide(side, workload.inFlight, FIRST)
+    for (const side of sides.all) await measureSide(side, workload.inFlight, FIRST)
     tell(`  ${workload.name}: ${rounds} rounds of ${sides.all.length} sides; the mesh as ${sides.meshShape}`)
     const saturated: Rounds = new Map()
     const alone: Rounds = new Map()

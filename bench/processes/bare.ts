@@ -6,9 +6,9 @@ import { inputMessage, type Workload } from '../workloads.ts'
 const workload = JSON.parse(process.argv[2] ?? '{}') as Workload
 process.on('disconnect', () => process.exit())
 
-const handle = await openHandler(workload)
+const { handle, workerPid = process.pid } = await openHandler(workload)
 const input = inputMessage(workload)
 process.on('message', async command => {
   process.send?.(await runLoad(async () => (await handle(input)).byteLength, command as LoadCommand))
 })
-process.send?.({ outputBytes: (await handle(input)).byteLength })
+process.send?.({ outputBytes: (await handle(input)).byteLength, workerPid })

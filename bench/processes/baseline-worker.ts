@@ -11,8 +11,9 @@ export interface BaselineProcessInit {
   readonly ports: readonly number[]
 }
 
-/** An ORT worker behind one transport: server and session in one process, so that nothing lies between them. */
+/** An ORT worker behind one transport: server and session in one process, so that nothing lies between them, but for a pipeline the mesh's own worker process. */
 const { transport, workload, options } = JSON.parse(process.argv[2] ?? '{}') as BaselineProcessInit
 process.on('disconnect', () => process.exit())
 const { serve } = await TRANSPORTS[transport].load()
-process.send?.({ port: await serve(await openHandler(workload), options) })
+const { handle, workerPid = process.pid } = await openHandler(workload)
+process.send?.({ port: await serve(handle, options), workerPid })

@@ -1,5 +1,8 @@
-import { createPeer } from '../../src/peer.ts'
+import { startRunner } from '../../src/inference/start-runner.ts'
+import { createPeerFrom } from '../../src/peer.ts'
+import { pretendRunner } from '../pretend-runner.ts'
 import { startProfile } from '../profiler.ts'
+import { settledRssBytes, watchLoop } from '../self-watch.ts'
 
 /** What the bench hands a car process as its argument. */
 export interface CarProcessInit {
@@ -7,26 +10,29 @@ export interface CarProcessInit {
   readonly publisher: string
   readonly join: readonly string[]
   readonly slots?: 1 | 2 | 4 | 8
+  /** Its models don't run: each task holds a slot for so long, ms. */
+  readonly pretendMs?: number
 }
 
-/** What it answers to `report`: announcements heard, and medians over the tasks since the last report. */
+/** What it answers to `report` (to `memory`: the bytes of its process after a full collection): announcements heard, and medians over the tasks since the last report. */
 export interface CarReport {
   readonly heard: number
   readonly tasks: number
   readonly readUs: number
   readonly proveUs: number
-  /** User and system CPU of the peer process since the last report, microseconds. */
-  readonly cpuUs: number
-  readonly rssBytes: number
+  /** 99th percentile since the last report of how much later than due the event loop turned, milliseconds. */
+  readonly loopDelayMs: number
   readonly workerPids: readonly number[]
 }
 
 const init = JSON.parse(process.argv[2] ?? '{}') as CarProcessInit
 const tasks: { readonly readUs: number; readonly proveUs: number }[] = []
-let cpu = process.cpuUsage()
+const loop = watchLoop()
 process.on('disconnect', () => process.exit())
 
-const peer = await createPeer({
+const { pretendMs } = init
+const parts = { startRunner: pretendMs === undefined ? startRunner : pretendRunner(pretendMs) }
+const peer = await createPeerFrom(parts, {
   modelFolder: init.modelFolder,
   join: init.join,
   car: {
@@ -40,24 +46,22 @@ const peer = await createPeer({
 const middle = (values: readonly number[]): number => [...values].sort((left, right) => left - right)[values.length >> 1] ?? 0
 
 let stopProfile: (() => Promise<void>) | undefined
-process.on('message', async (message: 'report' | 'stop-profile' | { readonly startProfile: string }) => {
+process.on('message', async (message: 'report' | 'memory' | 'stop-profile' | { readonly startProfile: string }) => {
   if (typeof message === 'object') {
     stopProfile = await startProfile(message.startProfile)
     return void process.send?.({})
   }
+  if (message === 'memory') return void process.send?.(settledRssBytes())
   if (message === 'stop-profile') {
     await stopProfile?.()
     return void process.send?.({})
   }
-  const spent = process.cpuUsage(cpu)
-  cpu = process.cpuUsage()
   const report: CarReport = {
     heard: peer.car?.status().heard ?? 0,
     tasks: tasks.length,
     readUs: middle(tasks.map(task => task.readUs)),
     proveUs: middle(tasks.map(task => task.proveUs)),
-    cpuUs: spent.user + spent.system,
-    rssBytes: process.memoryUsage.rss(),
+    loopDelayMs: loop.takeP99Ms(),
     workerPids: (peer.car?.status().models ?? []).flatMap(({ workerPids }) => workerPids)
   }
   tasks.length = 0

@@ -1,6 +1,6 @@
 import { createPeer } from '../../src/peer.ts'
-import { type LoadCommand, runLoad } from '../load-loop.ts'
-import { inputTensors, type Workload } from '../workloads.ts'
+import { type LoadCommand, type LoadReport, runLoad } from '../load-loop.ts'
+import { inputTensors, parametersOf, type Workload } from '../workloads.ts'
 
 export interface MeshClientInit {
   readonly workload: Workload
@@ -8,6 +8,11 @@ export interface MeshClientInit {
   readonly model: string
   readonly modelFolder: string
   readonly join: readonly string[]
+}
+
+/** With the leases that the client holds at the end. */
+export interface MeshLoadReport extends LoadReport {
+  readonly leases: number
 }
 
 /** Puts load on the mesh, as an application does: `peer.run`, result checked, receipt kept. */
@@ -19,8 +24,13 @@ const LEASE_IDLE_MS = 600_000
 
 const peer = await createPeer({ modelFolder, join, leaseIdleMs: LEASE_IDLE_MS })
 const inputs = inputTensors(workload)
+const parameters = parametersOf(workload)
+async function call(): Promise<number> {
+  const { outputs } = await peer.run(model, inputs, { parameters })
+  return Object.values(outputs).reduce((sum, { data }) => sum + data.byteLength, 0)
+}
 process.on('message', async command => {
-  const report = await runLoad(async () => (await peer.run(model, inputs)).outputs[workload.output]?.data.byteLength ?? 0, command as LoadCommand)
-  process.send?.({ ...report, leases: peer.status().client.leases })
+  const report: MeshLoadReport = { ...(await runLoad(call, command as LoadCommand)), leases: peer.status().client.leases }
+  process.send?.(report)
 })
 process.send?.({})

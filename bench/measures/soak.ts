@@ -1,0 +1,97 @@
+import { noopModel } from '../../test/fixtures/models/make.ts'
+import { type CarFleet, startCarFleet } from '../car-fleet.ts'
+import { ask, forkReady, type ReadyChild, stopChild } from '../child-processes.ts'
+import type { Measure, Row } from '../measure.ts'
+import type { SoakClientInit, SoakReport } from '../processes/soak-client.ts'
+
+const TASKS = 100_000
+const QUICK_TASKS = 4_000
+const CARS = 4
+const CLIENTS = 2
+const BURSTS = 20
+/** Bursts before memory is first looked at. */
+const WARM_BURSTS = 2
+const LEASE_IDLE_MS = 150
+const MIB = 2 ** 20
+
+/** Many small tasks over four cars, with leases opening and closing: nothing may be lost, leak or stall. `--tasks` makes it shorter. */
+export const measure: Measure = {
+  name: 'soak',
+  run: async ({ quick, tasks = quick ? QUICK_TASKS : TASKS, tell }) => {
+    const fleet = await startCarFleet(CARS, { noop: noopModel() })
+    const clients: ReadyChild<object>[] = []
+    try {
+      const init: SoakClientInit = {
+        model: 'noop',
+        modelFolder: fleet.modelFolder,
+        join: fleet.cars.flatMap(car => car.addresses.slice(0, 1)),
+        leaseIdleMs: LEASE_IDLE_MS
+      }
+      for (let count = 0; count < CLIENTS; count++) clients.push(await forkReady<object>('soak-client', init, { scratch: fleet.folder }))
+      return await soak(fleet, clients, tasks, tell)
+    } finally {
+      await Promise.all(clients.map(({ child }) => stopChild(child)))
+      await fleet.stop()
+    }
+  }
+}
+
+async function soak(fleet: CarFleet, clients: readonly ReadyChild<object>[], tasks: number, tell: (line: string) => void): Promise<Row[]> {
+  const burst = Math.ceil(tasks / BURSTS / CLIENTS)
+  const reports: SoakReport[] = []
+  let sent = 0
+  const runBurst = async (): Promise<void> => {
+    const commands = clients.map(({ child }, at) => ask<SoakReport>(child, { from: sent + at * burst, count: burst }))
+    sent += burst * clients.length
+    reports.push(...(await Promise.all(commands)))
+  }
+  const memory = (children: readonly { readonly child: ReadyChild<object>['child'] }[]) =>
+    Promise.all(children.map(({ child }) => ask<number>(child, 'memory')))
+  for (let count = 0; count < WARM_BURSTS; count++) await runBurst()
+  const [carsBefore, clientsBefore] = [await memory(fleet.cars), await memory(clients)]
+  await fleet.report()
+  await Promise.all(clients.map(({ child }) => ask<number>(child, 'delay')))
+  reports.length = 0
+  const soFar = sent
+  const startedMs = performance.now()
+  while (sent - soFar < tasks) {
+    await runBurst()
+    if (((sent - soFar) / burst / CLIENTS) % 5 === 0) tell(`  ${sent - soFar} tasks, ${Math.round((performance.now() - startedMs) / 1000)} s`)
+  }
+  const seconds = (performance.now() - startedMs) / 1000
+  const carDelays = (await fleet.report()).map(({ loopDelayMs }) => loopDelayMs)
+  const clientDelays = await Promise.all(clients.map(({ child }) => ask<number>(child, 'delay')))
+  const growth = (before: readonly number[], after: readonly number[]): number => Math.max(...after.map((bytes, at) => bytes - before[at]!)) / MIB
+  const sum = (of: (report: SoakReport) => number): number => reports.reduce((total, report) => total + of(report), 0)
+  const asked = sent - soFar
+  const [failure] = reports.flatMap(({ failed }) => failed)
+  const what = `${asked} no-op tasks of ${CLIENTS} clients over ${CARS} cars`
+  const row = (measure: string, value: number, unit: string, atMost: number | null, why?: string): Row => ({
+    measure: `${what}: ${measure}`,
+    value,
+    unit,
+    goal: atMost === null ? null : { atMost },
+    rounds: 1,
+    ...(why === undefined ? {} : { why })
+  })
+  return [
+    row('lost', asked - sum(({ results }) => results), 'tasks', 0, failure === undefined ? undefined : `the first failed with: ${failure}`),
+    row(
+      'delivered twice or wrong',
+      sum(({ wrong }) => wrong),
+      'tasks',
+      0
+    ),
+    row('rate, pauses included', asked / seconds, 'tasks/s', null),
+    row(
+      'leases opened and closed',
+      sum(({ leasesOpened }) => leasesOpened),
+      'leases',
+      null
+    ),
+    row('growth of a car process, the largest', growth(carsBefore, await memory(fleet.cars)), 'MiB', 10),
+    row('growth of a client process, the largest', growth(clientsBefore, await memory(clients)), 'MiB', 10),
+    row('event-loop delay p99, cars', Math.max(...carDelays), 'ms', null),
+    row('event-loop delay p99, clients', Math.max(...clientDelays), 'ms', null)
+  ]
+}

@@ -1,0 +1,69 @@
+import { createPeer } from '../../src/peer.ts'
+import { giveLeasesBack } from '../lease-gap.ts'
+import { settledRssBytes, watchLoop } from '../self-watch.ts'
+
+export interface SoakClientInit {
+  readonly model: string
+  readonly modelFolder: string
+  readonly join: readonly string[]
+  readonly leaseIdleMs: number
+}
+
+/** So many tasks, numbered from `from` on, after which its leases are given back; `memory` asks for bytes, `delay` for milliseconds. */
+export type SoakCommand = { readonly from: number; readonly count: number } | 'memory' | 'delay'
+
+export interface SoakReport {
+  /** Tasks that ended as a result, each counted once. */
+  readonly results: number
+  /** Results that came twice, or are not what was sent. */
+  readonly wrong: number
+  /** Why tasks failed. */
+  readonly failed: readonly string[]
+  readonly leasesOpened: number
+}
+
+const INPUT_BYTES = 1024
+const init = JSON.parse(process.argv[2] ?? '{}') as SoakClientInit
+process.on('disconnect', () => process.exit())
+
+const peer = await createPeer({ modelFolder: init.modelFolder, join: init.join, leaseIdleMs: init.leaseIdleMs })
+const loop = watchLoop()
+
+/** Differs for every task. */
+function inputOf(number: number): Uint8Array {
+  const bytes = Buffer.alloc(INPUT_BYTES, number & 0xff)
+  bytes.writeUInt32BE(number)
+  return new Uint8Array(bytes)
+}
+
+function* tasksFrom(from: number, count: number) {
+  for (let number = from; number < from + count; number++) yield { key: String(number), inputs: { x: inputOf(number) } }
+}
+
+async function soak(from: number, count: number): Promise<SoakReport> {
+  const seen = new Set<string>()
+  const failed: string[] = []
+  let wrong = 0
+  let leasesOpened = 0
+  const onEvent = ({ type }: { readonly type: string }): void => {
+    if (type === 'lease-opened') leasesOpened++
+  }
+  for await (const outcome of peer.submit({ model: init.model, tasks: tasksFrom(from, count), onEvent })) {
+    if (outcome.status === 'failed') {
+      failed.push(outcome.error.message)
+      continue
+    }
+    const output = outcome.result.outputs.y?.data ?? new Uint8Array()
+    if (seen.has(outcome.key) || !Buffer.from(inputOf(Number(outcome.key))).equals(output)) wrong++
+    seen.add(outcome.key)
+  }
+  await giveLeasesBack(peer)
+  return { results: seen.size, wrong, failed, leasesOpened }
+}
+
+process.on('message', async (command: SoakCommand) => {
+  if (command === 'memory') process.send?.(settledRssBytes())
+  else if (command === 'delay') process.send?.(loop.takeP99Ms())
+  else process.send?.(await soak(command.from, command.count))
+})
+process.send?.({})

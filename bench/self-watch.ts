@@ -1,0 +1,33 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+
+const RESOLUTION_MS = 10
+
+/** Watches how much later than due the event loop of this process turns. */
+export function watchLoop(): { readonly takeP99Ms: () => number } {
+  const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  delays.enable()
+  return {
+    /** The 99th percentile since the last time. */
+    takeP99Ms: () => {
+      // What it records includes the interval at which it looks.
+      const p99Ms = Math.max(0, delays.percentile(99) / 1e6 - RESOLUTION_MS)
+      delays.reset()
+      return p99Ms
+    }
+  }
+}
+
+let collectGarbage: (() => void) | undefined
+
+/** Resident memory of this process after a full collection: without one it tells mostly of garbage. */
+export function settledRssBytes(): number {
+  if (collectGarbage === undefined) {
+    setFlagsFromString('--expose-gc')
+    collectGarbage = runInNewContext('gc') as () => void
+  }
+  collectGarbage()
+  collectGarbage()
+  return process.memoryUsage.rss()
+}
