@@ -17,7 +17,7 @@ export function pretendRunner(holdMs: number): LoadModelsInit['startRunner'] {
       model,
       numerics: NUMERICS,
       signature: { inputs: [{ name: 'x', type: 'uint8', dims: [null] }], outputs: [{ name: 'y', type: 'uint8', dims: [null] }] },
-      pid: undefined,
+      pids: [],
       run: async ({ input }, { signal } = {}) => {
         const acceptedMs = performance.now()
         const before = line

@@ -56,5 +56,6 @@ async function openPipeline({ modelPath }: Workload): Promise<{ readonly run: Ru
   const files = readdirSync(modelPath).filter(file => /(det|rec).*\.onnx$|\.txt$/.test(file))
   const runner = await startRunner({ cid: 'bench', task: 'ocr', folder: modelPath, files })
   const run: Run = async tensors => (await runner.run({ input: { kind: 'ocr', parameters: {}, tensors }, limitMs: LIMIT_MS })).output.tensors
-  return runner.pid === undefined ? { run } : { run, workerPid: runner.pid }
+  const [workerPid] = runner.pids
+  return workerPid === undefined ? { run } : { run, workerPid }
 }

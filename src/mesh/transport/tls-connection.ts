@@ -69,8 +69,8 @@ export class TlsConnection extends AbstractMessageStream {
     if (!this.#corked) {
       this.#corked = true
       this.#socket.cork()
-      // Results, receipts and window updates come of promises that settle in this turn: they go along.
-      setImmediate(this.#release)
+      // After the promises that settle in this turn, whose sends go along; later, and both ends would wait for each other's turns.
+      process.nextTick(() => queueMicrotask(() => process.nextTick(this.#release)))
     }
     let canSendMore = true
     for (const part of data) canSendMore = this.#socket.write(part)
