@@ -212,7 +212,7 @@ async function startSession(init: SessionInit): Promise<Session> {
     clock: SYSTEM_CLOCK,
     randomBytes,
     journal: init.clientJournal,
-    findModel: createModelFinder({ mesh, stored: nameOrCid => store.get(nameOrCid), openManifest })
+    findModel: createModelFinder({ mesh, stored: nameOrCid => store.get(nameOrCid), openManifest, monotonicMs: SYSTEM_CLOCK.monotonicMs })
   })
   if (offering !== undefined) {
     const { car, journal, deviceSeed } = offering

@@ -178,7 +178,7 @@ describe('a peer', () => {
     const { addModel: add, addCar } = open()
     await add('noop', noopModel())
     const car = await addCar()
-    const before = { peer: car.peerId, account: car.account, pid: car.car?.status().models[0]?.workerPid ?? 0 }
+    const before = { peer: car.peerId, account: car.account, pid: car.car?.status().models[0]?.workerPids[0] ?? 0 }
     await car.car?.depart({ reason: 'the driver came' })
     expect(() => process.kill(before.pid, 0)).toThrow()
     expect(await refusal(car.run('noop', { x: bytes('x') }))).toMatchObject({ code: 'ERR_LEAVING' })

@@ -58,7 +58,7 @@ process.on('message', async (message: 'report' | 'stop-profile' | { readonly sta
     proveUs: middle(tasks.map(task => task.proveUs)),
     cpuUs: spent.user + spent.system,
     rssBytes: process.memoryUsage.rss(),
-    workerPids: (peer.car?.status().models ?? []).flatMap(({ workerPid }) => (workerPid === null ? [] : [workerPid]))
+    workerPids: (peer.car?.status().models ?? []).flatMap(({ workerPids }) => workerPids)
   }
   tasks.length = 0
   process.send?.(report)

@@ -5,7 +5,7 @@ import type { CarState as CarPhase } from './car.ts'
 export interface CarSettings {
   /** Tasks at once that the hardware is worth. */
   readonly slots: 1 | 2 | 4 | 8
-  /** Tasks handed to a worker beyond those that run, so that the next input is there when one ends. */
+  /** Tasks handed to the workers beyond those that run, so that the next input is there when one ends: one for each, or a batch. */
   readonly ahead: number
   /** Clients with a lease at once; more are told busy. */
   readonly maximumLeases: number
@@ -103,7 +103,7 @@ export type CarEffect =
 /** A car that is not on the mesh. */
 export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<CarSettings>): CarWork {
   return {
-    settings: { ahead: 1, maximumLeases: 16, ...settings },
+    settings: { ahead: settings.slots, maximumLeases: 16, ...settings },
     phase: 'away',
     leavesAtMs: null,
     models: new Map(),

@@ -65,6 +65,9 @@ const keyOf = (lease: LeaseId, task: TaskId, attempt: number): string => `${leas
 /** Tasks that a car takes on at once: those that run and those kept ready. */
 const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
 
+/** Tasks that run at the same time: one in each worker, or what gathers there for a batch. */
+const parallel = ({ settings }: CarWork): number => Math.max(settings.slots, settings.ahead)
+
 /**
  * Tasks that one client may have under way here. More than run: on a long line the next inputs are on their way while
  * one runs. How many it uses is the client's choice, from its own round trip; a queue of strangers' inputs is bounded by it.
@@ -83,7 +86,7 @@ function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 
     client: event.client,
     model: event.model,
     slots: leaseSlots(work),
-    parallel: depth(work) - 1,
+    parallel: parallel(work),
     queued,
     completionUs: Math.round((runUs ?? 0) * (queued + 1)),
     runUs: Math.round(runUs ?? 0)

@@ -3,7 +3,7 @@ import type { ShardSettings } from '../placement/shards.ts'
 import type { ModelCid, PeerId } from '../protocol/ids.ts'
 
 export interface CarOptions {
-  /** Tasks at once: 1, 2, 4 or 8. @default 1 */
+  /** Tasks at once: 1, 2, 4 or 8; each model gets as many worker processes of one thread, and takes its memory as many times. @default 1 */
   readonly slots?: 1 | 2 | 4 | 8
   /** Which models the owner lets it run; none unless given. */
   readonly policy: ModelPolicy
@@ -19,7 +19,7 @@ export interface CarOptions {
   }
   /** Whether the vehicle is parked and fit at the start; a parked car joins at once. @default true */
   readonly parked?: boolean
-  /** Address space that a worker may take, bytes. @default 2 GiB */
+  /** Private memory that a model may take in each of its workers, bytes. @default 2 GiB */
   readonly memoryLimitBytes?: number
   /**
    * When the topics on which it hears announcements split and merge, and how often cars show each other that they are
@@ -63,7 +63,13 @@ export interface CarStatus {
   readonly handedBack: number
   /** Announcements heard since it joined. */
   readonly heard: number
-  readonly models: readonly { readonly cid: ModelCid; readonly name: string; readonly medianRunUs: number | null; readonly workerPid: number | null }[]
+  readonly models: readonly {
+    readonly cid: ModelCid
+    readonly name: string
+    readonly medianRunUs: number | null
+    /** Processes that are ready to run it. */
+    readonly workerPids: readonly number[]
+  }[]
 }
 
 export interface Car {

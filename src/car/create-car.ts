@@ -56,7 +56,7 @@ export interface CarStay {
   depart: (departure: { readonly reason: string; readonly secondsLeft: number }) => Promise<void>
 }
 
-/** Tasks that wait in the worker where it may run them together; elsewhere they wait here, where clients are served in turn. */
+/** Tasks that wait in each worker where it may run them together; elsewhere they wait here, where clients are served in turn. */
 const BATCH_AHEAD = 15
 
 /** Cars answer after a random part of this, so that a dialled client isn't hit by all at once, ms. */
@@ -85,7 +85,7 @@ export function createCar(init: CarInit): CarStay {
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
   const batches = init.models.length > 0 && init.models.every(({ runner }) => runner.model.batching === 'rows')
-  let work: CarWork = initialCarWork({ slots: init.slots, ...(batches ? { ahead: BATCH_AHEAD } : {}) })
+  let work: CarWork = initialCarWork({ slots: init.slots, ...(batches ? { ahead: BATCH_AHEAD * init.slots } : {}) })
   let timer: NodeJS.Timeout | undefined
   const tasks = createTaskDesk({
     clock,
@@ -280,7 +280,7 @@ export function createCar(init: CarInit): CarStay {
       queued: [...work.tasks.values()].filter(task => task.startedMs === null).length,
       heard,
       ...tasks.counts(),
-      models: [...models.values()].map(({ cid, name, runner }) => ({ cid, name, medianRunUs: work.models.get(cid) ?? null, workerPid: runner.pid ?? null }))
+      models: [...models.values()].map(({ cid, name, runner }) => ({ cid, name, medianRunUs: work.models.get(cid) ?? null, workerPids: runner.pids }))
     }),
     depart: async ({ reason, secondsLeft }) => {
       step({ type: 'departing', reason, secondsLeft })

@@ -38,7 +38,7 @@ async function load({ store, startRunner }: LoadModelsInit, car: CarOptions, { c
   const runner = await startRunner(
     { cid, task: manifest.task, folder, files: manifest.files.map(file => file.path), batching: manifest.batching ?? 'none' },
     {
-      threads: car.slots ?? 1,
+      workers: car.slots ?? 1,
       ...(car.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: car.memoryLimitBytes }),
       onRestart: reason => car.onEvent?.({ type: 'worker-restarted', model: cid, reason })
     }

@@ -7,10 +7,10 @@ import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult 
 import { createMemory, readOffer } from './contacts.ts'
 import type { AskedModel } from './find-model.ts'
 import { createModelClient, type ModelClient } from './model-client.ts'
-import { prepareInput } from './prepare-input.ts'
 import { runJob } from './run-job.ts'
 import type { ClientSettings } from './steps/client-state.ts'
-import type { TaskSubmission } from './submissions.ts'
+import { prepareInput } from './tasks/prepare-input.ts'
+import type { TaskSubmission } from './tasks/submissions.ts'
 
 export interface ClientInit {
   readonly mesh: Mesh

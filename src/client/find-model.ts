@@ -21,7 +21,11 @@ export interface FindModelInit {
   readonly stored: (nameOrCid: string) => Promise<AskedModel>
   /** Opens a manifest that others sent; throws `ERR_BAD_MANIFEST`. */
   readonly openManifest: (envelope: Uint8Array, cid: string) => ModelManifest
+  readonly monotonicMs: () => number
 }
+
+/** The store is asked again after this, ms: a newer version of a name is found that late, and a busy client doesn't read the folder for every task. */
+const KNOWN_MS = 1000
 
 /** How long cars that hold an unknown model are looked for, ms. */
 const DISCOVERY_MS = 10_000
@@ -32,13 +36,23 @@ export function isModelCid(nameOrCid: string): nameOrCid is ModelCid {
 }
 
 /** Finds models by name or CID in the store, and by CID at the cars that run them. */
-export function createModelFinder({ mesh, stored, openManifest }: FindModelInit): (nameOrCid: string, signal: AbortSignal | undefined) => Promise<AskedModel> {
+export function createModelFinder({
+  mesh,
+  stored,
+  openManifest,
+  monotonicMs
+}: FindModelInit): (nameOrCid: string, signal: AbortSignal | undefined) => Promise<AskedModel> {
   const fetched = new Map<string, AskedModel>()
+  const found = new Map<string, { readonly model: AskedModel; readonly untilMs: number }>()
   return async (nameOrCid, signal) => {
     const known = fetched.get(nameOrCid)
     if (known !== undefined) return known
+    const recent = found.get(nameOrCid)
+    if (recent !== undefined && monotonicMs() < recent.untilMs) return recent.model
     try {
-      return await stored(nameOrCid)
+      const model = await stored(nameOrCid)
+      found.set(nameOrCid, { model, untilMs: monotonicMs() + KNOWN_MS })
+      return model
     } catch (error) {
       if (!isMotorpoolError(error, 'ERR_MODEL_UNKNOWN') || !isModelCid(nameOrCid)) throw error
     }

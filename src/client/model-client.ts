@@ -10,7 +10,7 @@ import { type AwardedLease, type createMemory, type HeardOffer, quietly, writeAw
 import { type AskedModel, describeModel } from './find-model.ts'
 import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './steps/client-state.ts'
 import { clientStep } from './steps/client-step.ts'
-import { createSubmissions, type TaskSubmission } from './submissions.ts'
+import { createSubmissions, type TaskSubmission } from './tasks/submissions.ts'
 
 export interface ModelClientInit {
   readonly mesh: Mesh

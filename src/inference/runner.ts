@@ -56,30 +56,35 @@ export interface ModelSignature {
   readonly outputs: readonly { readonly name: string; readonly type: TensorType; readonly dims: readonly (number | string | null)[] }[]
 }
 
-/** One loaded model in its own process. */
+/** One loaded model, in one process or several. */
 export interface Runner {
   readonly model: RunnableModel
   readonly numerics: NumericsClass
   readonly signature: ModelSignature
-  /** The worker's process id; undefined while it is being replaced. */
-  readonly pid: number | undefined
+  /** Process ids of the workers that are ready; one that is being replaced has none. */
+  readonly pids: readonly number[]
   /**
-   * Runs one task. Tasks run one at a time, in their order; where the model's rows are independent, tasks alike that wait share a
+   * Runs one task. Tasks begin in their order, in each worker one at a time; where the model's rows are independent, tasks alike that wait share a
    * run as far as that is measured to pay, and give bit for bit what they give alone. Errors: `ERR_INVALID_INPUT` (names, types, shapes), `ERR_BAD_IMAGE`,
    * `ERR_TOO_LARGE`, `ERR_RUN_FAILED` (ORT said no), `ERR_TIME_LIMIT`, `ERR_MEMORY_LIMIT`, `ERR_WORKER_DIED` (the only one that
-   * is retryable), `ERR_ABORTED`, `ERR_STOPPED`. After the limits and a death a new worker is on its way and takes over what
-   * waits. Aborting drops a waiting task, and kills the worker if the task still runs `killAfterAbortMs` later.
+   * is retryable), `ERR_ABORTED`, `ERR_STOPPED`. After the limits and a death the other workers, and a new one
+   * that is on its way, take over what waits. Aborting drops a waiting task, and kills the worker if the task still runs `killAfterAbortMs` later.
    */
   run: (request: RunRequest, options?: { readonly signal?: AbortSignal }) => Promise<RunResult>
-  /** Kills the process at once; waiting tasks reject with `ERR_STOPPED`. Resolves when it is gone. */
+  /** Kills the workers at once; waiting tasks reject with `ERR_STOPPED`. Resolves when they are gone. */
   stop: () => Promise<void>
 }
 
 export interface RunnerOptions {
-  /** ONNX Runtime's intra-op threads. @default 1 */
+  /**
+   * Processes that each hold the model and run tasks side by side: on one ONNX Runtime session, or on several in one process, runs
+   * don't overlap. @default 1
+   */
+  readonly workers?: number
+  /** ONNX Runtime's intra-op threads in each worker. @default 1 */
   readonly threads?: number
   /**
-   * Private memory, bytes, that the model may take on top of what the worker holds before it loads it. Allocations beyond fail
+   * Private memory, bytes, that the model may take in each worker on top of what that holds before it loads it. Allocations beyond fail
    * (`prlimit --data`); where the system has no prlimit, resident memory is watched instead. @default 2 GiB
    */
   readonly memoryLimitBytes?: number

@@ -14,6 +14,8 @@ export interface LineTask {
   readonly request: RunRequest
   readonly acceptedMs: number
   sentMs: number
+  /** The place of the worker that has it. */
+  seat: Seat | undefined
   /** Its batch took the worker with it, so it must have no company any more. */
   alone: boolean
   /** The caller has its answer (a result, or an error before the worker's reply). */
@@ -22,25 +24,26 @@ export interface LineTask {
   readonly reject: (error: MotorpoolError) => void
 }
 
-export interface TaskLineInit {
-  /** Whether there is a worker with its model loaded. */
+/** One of the workers that a line feeds; its process may be replaced. */
+export interface LineWorker {
+  /** Whether it is there with its model loaded. */
   readonly isReady: () => boolean
-  /** Hands a task to the worker; throws a MotorpoolError if it cannot be sent. */
+  /** Hands a task to it; throws a MotorpoolError if it cannot be sent. */
   readonly send: (task: LineTask) => void
-  /** Takes back a task that the worker has but has not begun. */
+  /** Takes back a task that it has but has not begun. */
   readonly drop: (task: LineTask) => void
   /** The running task is over its time, or still runs long after its caller gave up. */
   readonly kill: (error: MotorpoolError) => void
+}
+
+export interface TaskLineInit {
   readonly killAfterAbortMs: number
-  /** Most tasks in the worker at once, two or more. */
+  /** Most tasks in one worker at once, two or more. */
   readonly depth: number
 }
 
-/** The tasks of one runner in their order: those that wait, and those in the worker, of which the first or a batch runs. */
-export interface TaskLine {
-  add: (request: RunRequest, signal: AbortSignal | undefined) => Promise<RunResult>
-  /** Sends what the worker has room for. */
-  pump: () => void
+/** What the line hears of one worker. */
+export interface LineSeat {
   /** What the worker says of its tasks. Throws `ERR_WORKER_DIED` when it speaks of others. */
   settle: (reply: WorkerReply) => void
   /**
@@ -48,50 +51,75 @@ export interface TaskLine {
    * those of a batch run alone from then on.
    */
   lose: (error?: MotorpoolError) => void
+}
+
+/** The tasks of one runner in their order: those that wait, and those in its workers, of which the first or a batch runs in each. */
+export interface TaskLine {
+  /** One more worker to feed. */
+  join: (worker: LineWorker) => LineSeat
+  add: (request: RunRequest, signal: AbortSignal | undefined) => Promise<RunResult>
+  /** Sends what the workers have room for. */
+  pump: () => void
   /** Fails every task. */
   rejectAll: (error: MotorpoolError) => void
 }
 
+interface Seat {
+  readonly worker: LineWorker
+  readonly tasks: LineTask[]
+  /** The batch that runs, as the worker told; empty when it is the first task in the worker. */
+  batch: readonly LineTask[]
+}
+
 export function createTaskLine(init: TaskLineInit): TaskLine {
   const waiting: LineTask[] = []
-  const inWorker: LineTask[] = []
-  /** The batch that runs, as the worker told; empty when it is the first task in the worker. */
-  let batch: readonly LineTask[] = []
+  const seats: Seat[] = []
   let nextId = 0
 
-  const running = (): readonly LineTask[] => (batch.length > 0 ? batch : inWorker.slice(0, 1))
+  const running = (seat: Seat): readonly LineTask[] => (seat.batch.length > 0 ? seat.batch : seat.tasks.slice(0, 1))
 
   /** Gives the caller an error before the worker has replied, and sees to it that the task soon takes no more time. */
   const giveUp = (task: LineTask, error: MotorpoolError, graceMs: number): void => {
+    const { seat } = task
     task.reject(error)
-    if (remove(waiting, task)) return
-    if (running().includes(task) && graceMs === 0) return init.kill(error)
-    if (!running().includes(task)) {
-      init.drop(task)
+    if (remove(waiting, task) || seat === undefined) return
+    if (running(seat).includes(task) && graceMs === 0) return seat.worker.kill(error)
+    if (!running(seat).includes(task)) {
+      seat.worker.drop(task)
       pump()
     }
     // It may have begun already when the worker hears of it. A batch that somebody else waits for is left alone.
     const stopIfRunning = (): void => {
-      if (running().includes(task) && running().every(other => other.settled)) init.kill(error)
+      if (running(seat).includes(task) && running(seat).every(other => other.settled)) seat.worker.kill(error)
     }
     setTimeout(stopIfRunning, graceMs === 0 ? init.killAfterAbortMs : graceMs).unref()
   }
 
-  const hasRoom = (next: LineTask): boolean => {
-    const ahead = inWorker.filter(task => !task.settled)
-    if (ahead.length < 2) return true
-    return ahead.length < init.depth && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES
+  const hasRoom = (ahead: readonly LineTask[], next: LineTask): boolean =>
+    ahead.length < 2 || (ahead.length < init.depth && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES)
+
+  /** Of the workers with room, the one with the fewest tasks. */
+  const pickSeat = (next: LineTask): Seat | undefined => {
+    let best: Seat | undefined
+    let fewest = Number.POSITIVE_INFINITY
+    for (const seat of seats) {
+      if (seat.tasks.length >= fewest || !seat.worker.isReady()) continue
+      const ahead = seat.tasks.filter(task => !task.settled)
+      if (ahead.length < fewest && hasRoom(ahead, next)) [best, fewest] = [seat, ahead.length]
+    }
+    return best
   }
 
   const pump = (): void => {
-    while (init.isReady()) {
-      const [task] = waiting
-      if (task === undefined || !hasRoom(task)) return
+    for (let [task] = waiting; task !== undefined; [task] = waiting) {
+      const seat = pickSeat(task)
+      if (seat === undefined) return
       waiting.shift()
       try {
         task.sentMs = performance.now()
-        init.send(task)
-        inWorker.push(task)
+        seat.worker.send(task)
+        task.seat = seat
+        seat.tasks.push(task)
       } catch (error) {
         task.reject(
           error instanceof MotorpoolError
@@ -114,6 +142,7 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
         request,
         acceptedMs: performance.now(),
         sentMs: 0,
+        seat: undefined,
         alone: false,
         settled: false,
         resolve: result => {
@@ -134,14 +163,14 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
       pump()
     })
 
-  const settle: TaskLine['settle'] = reply => {
+  const settle = (seat: Seat, reply: WorkerReply): void => {
     if (reply.type === 'began') {
-      batch = reply.ids.map(id => inWorker.find(task => task.id === id) ?? stranger())
+      seat.batch = reply.ids.map(id => seat.tasks.find(task => task.id === id) ?? stranger())
       return
     }
-    const task = inWorker.find(({ id }) => id === reply.id) ?? stranger()
-    remove(inWorker, task)
-    batch = batch.filter(other => other !== task)
+    const task = seat.tasks.find(({ id }) => id === reply.id) ?? stranger()
+    remove(seat.tasks, task)
+    if (seat.batch.length > 0) seat.batch = seat.batch.filter(other => other !== task)
     pump()
     if (task.settled) return
     if (reply.type === 'failed') {
@@ -152,20 +181,29 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
     task.resolve({ output: reply.value, digest: reply.digest, queuedUs, ranUs: reply.ranUs, together: reply.together })
   }
 
-  const lose: TaskLine['lose'] = error => {
-    const ran = error === undefined ? [] : running()
+  const lose = (seat: Seat, error?: MotorpoolError): void => {
+    const ran = error === undefined ? [] : running(seat)
     if (ran.length > 1) for (const task of ran) task.alone = true
     const failed = ran.length === 1 ? ran[0] : undefined
-    batch = []
-    waiting.unshift(...inWorker.splice(0).filter(task => !task.settled && task !== failed))
+    seat.batch = []
+    const back = seat.tasks.splice(0).filter(task => !task.settled && task !== failed)
+    for (const task of back) task.seat = undefined
+    waiting.unshift(...back)
     if (error !== undefined && failed?.settled === false) failed.reject(error)
   }
 
-  const rejectAll: TaskLine['rejectAll'] = error => {
-    for (const task of [...inWorker.splice(0), ...waiting.splice(0)]) if (!task.settled) task.reject(error)
+  return {
+    join: worker => {
+      const seat: Seat = { worker, tasks: [], batch: [] }
+      seats.push(seat)
+      return { settle: reply => settle(seat, reply), lose: error => lose(seat, error) }
+    },
+    add,
+    pump,
+    rejectAll: error => {
+      for (const task of [...seats.flatMap(seat => seat.tasks.splice(0)), ...waiting.splice(0)]) if (!task.settled) task.reject(error)
+    }
   }
-
-  return { add, pump, settle, lose, rejectAll }
 }
 
 function stranger(): never {

@@ -152,7 +152,7 @@ test('an input under another name is refused', async () => {
 test('nothing of a page is written to the working folder', async () => {
   if (process.platform !== 'linux') return console.log('skipped: looks into /proc')
   await read(await picture(LINES))
-  expect(readdirSync(readlinkSync(`/proc/${runner.pid}/cwd`))).toEqual([])
+  expect(readdirSync(readlinkSync(`/proc/${runner.pids[0]}/cwd`))).toEqual([])
 })
 
 test('a model without one of its three files is ERR_BAD_MODEL', async () => {

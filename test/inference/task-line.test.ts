@@ -8,7 +8,8 @@ function lineOf(depth: number) {
   const sent: LineTask[] = []
   const dropped: number[] = []
   const kill = vi.fn()
-  const line = createTaskLine({ isReady: () => true, send: task => sent.push(task), drop: task => dropped.push(task.id), kill, killAfterAbortMs: 5, depth })
+  const { add: queue, pump, join } = createTaskLine({ killAfterAbortMs: 5, depth })
+  const line = { pump, add: queue, ...join({ isReady: () => true, send: task => sent.push(task), drop: task => dropped.push(task.id), kill }) }
   const add = (limitMs = 60_000, signal?: AbortSignal) => line.add({ input: oneFloat(1), limitMs }, signal)
   const done = (id: number, together = 1) => {
     const value = oneFloat(id)
@@ -90,4 +91,27 @@ test('only so many tasks go ahead as the worker may hold', () => {
   const { add, sent } = lineOf(3)
   for (let count = 0; count < 5; count++) void add().catch(() => {})
   expect(sent).toHaveLength(3)
+})
+
+test('tasks go to the worker that has fewest, and what one left behind to the others', async () => {
+  const line = createTaskLine({ killAfterAbortMs: 5, depth: 2 })
+  const ready = [true, true]
+  const sent = [0, 1].map((): number[] => [])
+  const seats = [0, 1].map(at => line.join({ isReady: () => ready[at] === true, send: ({ id }) => sent[at]?.push(id), drop: () => {}, kill: () => {} }))
+  const tasks = [0, 1, 2, 3, 4].map(x => line.add({ input: oneFloat(x), limitMs: 60_000 }, undefined))
+  expect(sent).toEqual([
+    [0, 2],
+    [1, 3]
+  ])
+  ready[0] = false
+  seats[0]?.lose(death)
+  line.pump()
+  await expect(tasks[0]).rejects.toMatchObject({ code: 'ERR_WORKER_DIED' })
+  expect(sent[1]).toEqual([1, 3])
+  for (const id of [1, 3, 2, 4]) seats[1]?.settle({ type: 'done', id, value: oneFloat(id), digest: new Uint8Array(32), waitedUs: 0, ranUs: 1, together: 1 })
+  expect(sent).toEqual([
+    [0, 2],
+    [1, 3, 2, 4]
+  ])
+  await expect(Promise.all(tasks.slice(1))).resolves.toHaveLength(4)
 })

@@ -32,14 +32,14 @@ async function untilGone(pid: number): Promise<void> {
 test('a killed worker fails its task as retryable, and a new one runs what waited', async () => {
   const { onRestart, next } = restarts()
   const runner = await startTestRunner(sleepyModel(2000), { onRestart })
-  const killed = runner.pid as number
+  const killed = runner.pids[0] as number
   const first = runner.run({ input: oneFloat(1), limitMs: LIMIT_MS })
   const second = runner.run({ input: oneFloat(2), limitMs: LIMIT_MS })
   const third = runner.run({ input: oneFloat(3), limitMs: LIMIT_MS })
   process.kill(killed, 'SIGKILL')
   await expect(first).rejects.toMatchObject({ code: 'ERR_WORKER_DIED', retryable: true })
   expect(await next()).toContain('SIGKILL')
-  expect(runner.pid).not.toBe(killed)
+  expect(runner.pids[0]).not.toBe(killed)
   for (const [task, x] of [
     [second, 2],
     [third, 3]
@@ -47,11 +47,35 @@ test('a killed worker fails its task as retryable, and a new one runs what waite
     expect((await task).output.tensors['y']?.data).toEqual(tensor('float32', [1], Float32Array.of(x)).data)
 })
 
+test('of two workers that run side by side, one that is killed fails only its own task, and the other goes on', async () => {
+  const { onRestart, next } = restarts()
+  const runner = await startTestRunner(loopModel(), { workers: 2, onRestart })
+  expect(runner.numerics.threads).toBe(1)
+  const [first, second] = runner.pids as [number, number]
+  expect(second).not.toBe(first)
+  const ends = [new AbortController(), new AbortController()]
+  const running = ends.map(({ signal }) => runner.run({ input: forever(true), limitMs: LIMIT_MS }, { signal }))
+  const waiting = [forever(false), forever(false)].map(input => runner.run({ input, limitMs: LIMIT_MS }))
+  process.kill(first, 'SIGKILL')
+  await expect(running[0]).rejects.toMatchObject({ code: 'ERR_WORKER_DIED', retryable: true })
+  expect(await next()).toContain('SIGKILL')
+  expect(runner.pids).toHaveLength(2)
+  expect(runner.pids).toContain(second)
+  await expect(waiting[0]).resolves.toBeDefined()
+  expect(isAlive(second)).toBe(true)
+  ends[1]?.abort()
+  await expect(running[1]).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  await expect(waiting[1]).resolves.toBeDefined()
+  const pids = runner.pids
+  await runner.stop()
+  expect(pids.filter(isAlive)).toEqual([])
+})
+
 test('five kills in a row are survived', async () => {
   const { onRestart, next } = restarts()
   const runner = await startTestRunner(noopModel(), { onRestart })
   for (let round = 0; round < 5; round++) {
-    process.kill(runner.pid as number, 'SIGKILL')
+    process.kill(runner.pids[0] as number, 'SIGKILL')
     await next()
     await expect(runner.run({ input: bytes, limitMs: LIMIT_MS })).resolves.toMatchObject({ output: { tensors: { y: { dims: [3] } } } })
   }
@@ -106,17 +130,17 @@ test('a model that loops for ever is killed at its limit, and the tasks behind i
 
 test('a waiting task whose time is over is told so while another one runs on', async () => {
   const runner = await startTestRunner(sleepyModel(1500))
-  const worker = runner.pid
+  const worker = runner.pids[0]
   const running = runner.run({ input: oneFloat(1), limitMs: LIMIT_MS })
   const overdue = [2, 3].map(x => runner.run({ input: oneFloat(x), limitMs: 50 }))
   for (const task of overdue) await expect(task).rejects.toMatchObject({ code: 'ERR_TIME_LIMIT' })
   await expect(running).resolves.toBeDefined()
-  expect(runner.pid).toBe(worker)
+  expect(runner.pids[0]).toBe(worker)
 })
 
 test('aborting drops waiting tasks at once, and ends a running one by killing its worker', async () => {
   const runner = await startTestRunner(loopModel(), { killAfterAbortMs: 100 })
-  const worker = runner.pid as number
+  const worker = runner.pids[0] as number
   const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()]
   const running = runner.run({ input: forever(true), limitMs: LIMIT_MS }, { signal: first.signal })
   const next = runner.run({ input: forever(true), limitMs: LIMIT_MS }, { signal: second.signal })
@@ -142,7 +166,7 @@ test('stop ends a worker in the middle of a run, rejects what waits, and leaves 
     if (before === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = before
   })
-  const worker = runner.pid as number
+  const worker = runner.pids[0] as number
   const tasks = [1, 2, 3].map(() => runner.run({ input: forever(true), limitMs: LIMIT_MS }))
   const ended = Promise.allSettled(tasks)
   const startedMs = performance.now()
@@ -159,14 +183,14 @@ test('a worker runs at low priority in an empty folder with a bare environment',
   if (!existsSync('/proc/self/cwd')) return console.log('skipped: looks into /proc')
   const runner = await startTestRunner(noopModel())
   await runner.run({ input: bytes, limitMs: LIMIT_MS })
-  expect(readdirSync(readlinkSync(`/proc/${runner.pid}/cwd`))).toEqual([])
-  const environment = (await readFile(`/proc/${runner.pid}/environ`, 'utf8'))
+  expect(readdirSync(readlinkSync(`/proc/${runner.pids[0]}/cwd`))).toEqual([])
+  const environment = (await readFile(`/proc/${runner.pids[0]}/environ`, 'utf8'))
     .split('\0')
     .filter(Boolean)
     .map(entry => entry.split('=')[0])
   expect(environment).toContain('ORT_DISABLE_TELEMETRY')
   expect(environment.filter(name => !/^(PATH|HOME|TMPDIR|ORT_DISABLE_TELEMETRY|NODE_COMPILE_CACHE|NODE_CHANNEL_.*)$/.test(name ?? ''))).toEqual([])
-  expect((await readFile(`/proc/${runner.pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[16]).toBe('10')
+  expect((await readFile(`/proc/${runner.pids[0]}/stat`, 'utf8')).split(') ')[1]?.split(' ')[16]).toBe('10')
 })
 
 test('a worker whose parent is killed ends too, even in the middle of a run', async () => {

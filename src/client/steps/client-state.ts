@@ -52,7 +52,7 @@ export interface HeldLease {
   readonly slots: number
   /** Tasks that the car runs at the same time. */
   readonly parallel: number
-  /** Tasks to have under way there: what the car runs, one that waits there, and what the line holds. */
+  /** Tasks to have under way there: what the car runs, as many that wait there, and what the line holds. */
   readonly window: number
   readonly flights: ReadonlyMap<TaskId, OpenTask>
   /** Results that came before their receipts, with when these are overdue. */

@@ -94,7 +94,7 @@ function openLease(state: ClientState, event: Extract<ClientStepEvent, { type: '
     car: event.car,
     slots: event.slots,
     parallel: event.parallel,
-    window: Math.min(event.slots, event.parallel + 1),
+    window: Math.min(event.slots, 2 * event.parallel),
     flights: new Map(),
     unproven: new Map(),
     idleSinceMs: nowMs,
@@ -152,11 +152,11 @@ function takeResult(state: ClientState, event: Extract<ClientStepEvent, { type: 
 /** Runs shorter than this are mostly hand-over, which a longer queue doesn't shorten, µs. */
 const SHORTEST_RUN_US = 200
 
-/** What the car runs at once, one more that is there when a run ends, and as many as it runs during a round trip. */
+/** What the car runs at once, as many that are there when those end, and as many as it runs during a round trip. */
 function fittingWindow(lease: HeldLease, { ranUs, roundTripMs }: Extract<ClientStepEvent, { type: 'result' }>): number {
   if (ranUs === undefined || roundTripMs === undefined) return lease.window
   const duringRoundTrip = Math.ceil((lease.parallel * roundTripMs * 1000) / Math.max(SHORTEST_RUN_US, ranUs) - 0.1)
-  return Math.min(lease.slots, lease.parallel + 1 + Math.max(0, duringRoundTrip))
+  return Math.min(lease.slots, 2 * lease.parallel + Math.max(0, duringRoundTrip))
 }
 
 function takeFailure(state: ClientState, event: Extract<ClientStepEvent, { type: 'failed' }>, nowMs: number, effects: ClientEffect[]): ClientState {

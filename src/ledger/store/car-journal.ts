@@ -4,8 +4,9 @@ import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
 import { damaged, guard, inOneWrite, openDatabase, type Row, rowSum } from './open-database.ts'
 
+/** Leaves are only ever added, one after another: a commit then writes few pages, however many leaves there were before. */
 const SCHEMA = `
-  CREATE TABLE leaf (account BLOB, task BLOB, part INTEGER, attempt INTEGER, leaf BLOB, sum BLOB, PRIMARY KEY (account, task, part, attempt)) WITHOUT ROWID;
+  CREATE TABLE leaf (account BLOB, task BLOB, part INTEGER, attempt INTEGER, leaf BLOB, sum BLOB, UNIQUE (task, part, attempt, account));
   CREATE TABLE lease (lease BLOB PRIMARY KEY, ceiling INTEGER, sum BLOB) WITHOUT ROWID`
 
 /** Numbers taken from the disk at once, so that most tasks cost no write for theirs; a crash skips the rest of them. */
@@ -38,8 +39,8 @@ export interface CarJournal {
 /** Opens `car-journal.sqlite`; throws `ERR_DATA_FOLDER` naming it, here or later, when it is damaged or can't be written. */
 export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
   const file = join(folder.path, 'car-journal.sqlite')
-  const database = openDatabase({ file, schema: SCHEMA, version: 1, checks: { leaf: checkLeafRow, lease: checkLeaseRow } })
-  const insertLeaf = database.prepare('INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?)')
+  const database = openDatabase({ file, schema: SCHEMA, version: 2, checks: { leaf: checkLeafRow, lease: checkLeaseRow } })
+  const insertLeaf = database.prepare('INSERT INTO leaf VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
   const selectLeaf = database.prepare('SELECT * FROM leaf WHERE account = ? AND task = ? AND part = ? AND attempt = ?')
   const upsertLease = database.prepare('INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT (lease) DO UPDATE SET ceiling = excluded.ceiling, sum = excluded.sum')
   const selectLease = database.prepare('SELECT * FROM lease WHERE lease = ?')
@@ -72,10 +73,9 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
   }
 
   function insert({ account, task, part, attempt, leaf }: LeafRecord): void {
+    if (insertLeaf.run(account, task, part, attempt, leaf, rowSum(account, task, part, attempt, leaf)).changes === 1) return
     const recorded = leafOf(account, task, part, attempt)
-    if (recorded === undefined) {
-      insertLeaf.run(account, task, part, attempt, leaf, rowSum(account, task, part, attempt, leaf))
-    } else if (!equalBytes(recorded, leaf)) {
+    if (recorded === undefined || !equalBytes(recorded, leaf)) {
       throw new MotorpoolError('ERR_ATTEMPT_USED', `attempt ${attempt} of task ${toHex(task)} has a receipt already; ask under a new attempt`)
     }
   }

@@ -4,13 +4,16 @@ import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
 import { damaged, guard, inOneWrite, openDatabase, type Row, rowSum } from './open-database.ts'
 
-const SCHEMA = 'CREATE TABLE task (task BLOB PRIMARY KEY, attempt INTEGER, car TEXT, receipt BLOB, sum BLOB) WITHOUT ROWID'
+/** Rows are only ever added, one after another: a commit then writes few pages, however many tasks there were before. */
+const SCHEMA = `
+  CREATE TABLE attempt (task BLOB, attempt INTEGER, car TEXT, sum BLOB, UNIQUE (task, attempt));
+  CREATE TABLE result (task BLOB UNIQUE, attempt INTEGER, car TEXT, receipt BLOB, sum BLOB)`
 
 /** A task as the journal knows it. */
 export interface JournaledTask {
   /** The current attempt. */
   readonly attempt: number
-  /** Whom it was sent to. */
+  /** Whom it was sent to; empty for a reserved id without a result. */
   readonly car: string
   /** The receipt file, once its result has come. */
   readonly receipt: Uint8Array | undefined
@@ -28,10 +31,17 @@ export interface ResultRecord {
   readonly attempt: number
   /** The receipt file. */
   readonly receipt: Uint8Array
+  /** The account of the car that gave it. @default the one that the attempt was recorded for */
+  readonly car?: string
 }
 
 /** What a client must not forget. What a call has written is on disk when it returns; task ids are raw bytes. */
 export interface ClientJournal {
+  /**
+   * Records the first attempts of tasks to come, under ids that were never used, so that none of them has to be recorded when it is
+   * sent. Throws `ERR_ATTEMPT_USED` for an id that is known.
+   */
+  reserve: (tasks: readonly Uint8Array[]) => void
   /** Before an attempt is sent. Throws `ERR_ATTEMPT_USED` unless it is above every earlier one and no result has come. */
   recordAttempt: (task: Uint8Array, attempt: number, car: string) => void
   /** Many at once for the price of one write: all or, when one throws, none. */
@@ -39,7 +49,7 @@ export interface ClientJournal {
   /** Whether a result of this attempt still counts. */
   isCurrent: (task: Uint8Array, attempt: number) => boolean
   /** Once per task. Throws `ERR_ATTEMPT_USED` when the attempt is not current or a result is there. */
-  recordResult: (task: Uint8Array, attempt: number, receipt: Uint8Array) => void
+  recordResult: (task: Uint8Array, attempt: number, receipt: Uint8Array, car?: string) => void
   /** Many at once for the price of one write: all or, when one throws, none. */
   recordResults: (records: readonly ResultRecord[]) => void
   taskOf: (task: Uint8Array) => JournaledTask | undefined
@@ -49,27 +59,40 @@ export interface ClientJournal {
 /** Opens `client-journal.sqlite`; throws `ERR_DATA_FOLDER` naming it, here or later, when it is damaged or can't be written. */
 export function openClientJournal(folder: Pick<DataFolder, 'path'>): ClientJournal {
   const file = join(folder.path, 'client-journal.sqlite')
-  const database = openDatabase({ file, schema: SCHEMA, version: 1, checks: { task: checkRow } })
-  const upsert = database.prepare(
-    'INSERT INTO task VALUES (?, ?, ?, ?, ?) ON CONFLICT (task) DO UPDATE SET attempt = excluded.attempt, car = excluded.car, receipt = excluded.receipt, sum = excluded.sum'
-  )
-  const select = database.prepare('SELECT * FROM task WHERE task = ?')
+  const database = openDatabase({ file, schema: SCHEMA, version: 2, checks: { attempt: checkAttempt, result: checkResult } })
+  const insertAttempt = database.prepare('INSERT INTO attempt VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
+  const insertResult = database.prepare('INSERT INTO result VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+  const selectAttempt = database.prepare('SELECT * FROM attempt WHERE task = ? ORDER BY attempt DESC LIMIT 1')
+  const selectResult = database.prepare('SELECT * FROM result WHERE task = ?')
 
-  function checkRow(row: Row): JournaledTask {
-    const { task, attempt, car, receipt, sum } = row
-    const sound = task instanceof Uint8Array && typeof attempt === 'number' && typeof car === 'string' && (receipt === null || receipt instanceof Uint8Array)
-    const found = sound ? { attempt, car, receipt: receipt ?? undefined } : undefined
-    if (!sound || found === undefined || !(sum instanceof Uint8Array) || !equalBytes(sum, sumOf(task, found))) throw damaged(file)
-    return found
+  function checkAttempt({ task, attempt, car, sum }: Row): { readonly attempt: number; readonly car: string } {
+    const sound = task instanceof Uint8Array && typeof attempt === 'number' && typeof car === 'string' && sum instanceof Uint8Array
+    if (!sound || !equalBytes(sum, rowSum(task, attempt, car))) throw damaged(file)
+    return { attempt, car }
+  }
+
+  function checkResult({ task, attempt, car, receipt, sum }: Row): { readonly attempt: number; readonly car: string; readonly receipt: Uint8Array } {
+    const sound =
+      task instanceof Uint8Array &&
+      typeof attempt === 'number' &&
+      typeof car === 'string' &&
+      receipt instanceof Uint8Array &&
+      sum instanceof Uint8Array &&
+      equalBytes(sum, rowSum(task, attempt, car, receipt))
+    if (!sound) throw damaged(file)
+    return { attempt, car, receipt }
+  }
+
+  const attemptOf = (task: Uint8Array): { readonly attempt: number; readonly car: string } | undefined => {
+    const row = guard(file, () => selectAttempt.get(task))
+    return row === undefined ? undefined : checkAttempt(row)
   }
 
   function taskOf(task: Uint8Array): JournaledTask | undefined {
-    const row = guard(file, () => select.get(task))
-    return row === undefined ? undefined : checkRow(row)
-  }
-
-  function write(task: Uint8Array, state: JournaledTask): void {
-    guard(file, () => upsert.run(task, state.attempt, state.car, state.receipt ?? null, sumOf(task, state)))
+    const latest = attemptOf(task)
+    const row = guard(file, () => selectResult.get(task))
+    if (row !== undefined) return checkResult(row)
+    return latest === undefined ? undefined : { ...latest, receipt: undefined }
   }
 
   function isCurrent(task: Uint8Array, attempt: number): boolean {
@@ -80,28 +103,33 @@ export function openClientJournal(folder: Pick<DataFolder, 'path'>): ClientJourn
   function writeAttempt({ task, attempt, car }: AttemptRecord): void {
     const found = taskOf(task)
     if (found !== undefined && (found.receipt !== undefined || found.attempt >= attempt)) throw used(task, attempt)
-    write(task, { attempt, car, receipt: undefined })
+    insertAttempt.run(task, attempt, car, rowSum(task, attempt, car))
   }
 
-  function writeResult({ task, attempt, receipt }: ResultRecord): void {
-    const found = taskOf(task)
-    if (found === undefined || found.attempt !== attempt || found.receipt !== undefined) throw used(task, attempt)
-    write(task, { ...found, receipt })
+  function writeFirst(task: Uint8Array): void {
+    if (insertAttempt.run(task, 1, '', rowSum(task, 1, '')).changes !== 1) throw used(task, 1)
   }
+
+  function writeResult({ task, attempt, receipt, car }: ResultRecord): void {
+    const latest = attemptOf(task)
+    if (latest === undefined || latest.attempt !== attempt) throw used(task, attempt)
+    const from = car ?? latest.car
+    if (insertResult.run(task, attempt, from, receipt, rowSum(task, attempt, from, receipt)).changes !== 1) throw used(task, attempt)
+  }
+
+  const recordAttempts = (records: readonly AttemptRecord[]): void => inOneWrite(database, file, () => records.forEach(writeAttempt))
+  const recordResults = (records: readonly ResultRecord[]): void => inOneWrite(database, file, () => records.forEach(writeResult))
 
   return {
-    recordAttempt: (task, attempt, car) => writeAttempt({ task, attempt, car }),
-    recordAttempts: records => inOneWrite(database, file, () => records.forEach(writeAttempt)),
-    recordResult: (task, attempt, receipt) => writeResult({ task, attempt, receipt }),
-    recordResults: records => inOneWrite(database, file, () => records.forEach(writeResult)),
+    reserve: tasks => inOneWrite(database, file, () => tasks.forEach(writeFirst)),
+    recordAttempt: (task, attempt, car) => recordAttempts([{ task, attempt, car }]),
+    recordAttempts,
     isCurrent,
+    recordResult: (task, attempt, receipt, car) => recordResults([{ task, attempt, receipt, ...(car === undefined ? {} : { car }) }]),
+    recordResults,
     taskOf,
     close: () => database.close()
   }
-}
-
-function sumOf(task: Uint8Array, { attempt, car, receipt }: JournaledTask): Uint8Array {
-  return rowSum(task, attempt, car, receipt ?? '')
 }
 
 function used(task: Uint8Array, attempt: number): MotorpoolError {

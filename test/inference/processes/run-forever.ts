@@ -13,4 +13,4 @@ const input = { kind: 'tensors', parameters: {}, tensors: { forever: { type: 'bo
 runner.run({ input, limitMs: 1e6 }).catch(() => {})
 // Long enough for the worker to be inside of ONNX Runtime.
 await delay(300)
-console.log(runner.pid)
+console.log(runner.pids[0])

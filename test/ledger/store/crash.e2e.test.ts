@@ -77,7 +77,7 @@ describe('kill -9', () => {
 
 describe('a full disk', () => {
   it('is an error that names the journal; what was acknowledged stays, and writing goes on when there is room', async () => {
-    const limited = spawn('sh', ['-c', 'ulimit -f 300; exec "$0" "$@"', process.execPath, child, path], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const limited = spawn('sh', ['-c', 'ulimit -f 600; exec "$0" "$@"', process.execPath, child, path], { stdio: ['ignore', 'pipe', 'pipe'] })
     const errors = text(limited.stderr)
     const lines = (await text(limited.stdout)).trim().split('\n')
     expect(await errors).toMatch(/ERR_DATA_FOLDER/)

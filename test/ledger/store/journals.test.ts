@@ -90,6 +90,22 @@ describe("the client's journal", () => {
     journal.close()
   })
 
+  it('knows first attempts under reserved ids, and reserves no id twice', () => {
+    const journal = openClientJournal({ path })
+    const [first, second, third] = ['first', 'second', 'third'].map(name => id(name).subarray(0, 16)) as [Uint8Array, Uint8Array, Uint8Array]
+    journal.reserve([first, second])
+    expect([first, second, third].map(reserved => journal.isCurrent(reserved, 1))).toEqual([true, true, false])
+    expectRefused(() => journal.reserve([third, second]), 'ERR_ATTEMPT_USED')
+    expect(journal.taskOf(third)).toBeUndefined()
+    expectRefused(() => journal.recordAttempt(first, 1, 'a'), 'ERR_ATTEMPT_USED')
+    journal.recordResult(first, 1, leaf, 'a')
+    journal.recordAttempt(second, 2, 'b')
+    expectRefused(() => journal.recordResult(second, 1, leaf, 'a'), 'ERR_ATTEMPT_USED')
+    expect(journal.taskOf(first)).toEqual({ attempt: 1, car: 'a', receipt: new Uint8Array(leaf) })
+    expect(journal.taskOf(second)).toEqual({ attempt: 2, car: 'b', receipt: undefined })
+    journal.close()
+  })
+
   it('remembers after a restart', () => {
     const before = openClientJournal({ path })
     before.recordAttempt(task, 4, 'a')
@@ -170,10 +186,10 @@ describe.each([
   it('of a later version is refused', () => {
     const later = join(path, 'later.sqlite')
     const bytes = readFileSync(file())
-    bytes.writeUInt32BE(2, 60)
+    bytes.writeUInt32BE(3, 60)
     writeFileSync(later, bytes)
     copyFileSync(later, file())
-    expect(refusalOf(useAll)?.message).toMatch(/version 2/)
+    expect(refusalOf(useAll)?.message).toMatch(/version 3/)
   })
 })
 

@@ -1,16 +1,17 @@
-import type { ClientJournal } from '../ledger/store/client-journal.ts'
-import type { Link, TransferBody } from '../mesh/mesh.ts'
-import { valueDigest } from '../protocol/digest.ts'
-import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
-import { fromHex, type LeaseId, type PeerId, type TaskId, toHex } from '../protocol/ids.ts'
-import type { Clock, Signer } from '../protocol/signer.ts'
-import type { Value } from '../protocol/tensor.ts'
-import type { ResultHead } from '../protocol/transfer.ts'
-import type { ClientEvent, TaskResult } from './client.ts'
-import type { AwardedLease, createMemory } from './contacts.ts'
+import type { ClientJournal } from '../../ledger/store/client-journal.ts'
+import type { Link, TransferBody } from '../../mesh/mesh.ts'
+import { valueDigest } from '../../protocol/digest.ts'
+import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
+import { fromHex, type LeaseId, type PeerId, type TaskId, toHex } from '../../protocol/ids.ts'
+import type { Clock, Signer } from '../../protocol/signer.ts'
+import type { Value } from '../../protocol/tensor.ts'
+import type { ResultHead } from '../../protocol/transfer.ts'
+import type { ClientEvent, TaskResult } from '../client.ts'
+import type { AwardedLease, createMemory } from '../contacts.ts'
+import type { AskedModel } from '../find-model.ts'
+import type { ClientEffect, ClientStepEvent } from '../steps/client-state.ts'
 import { type ArrivedResult, type Attempt, attemptKey, proofsOf, proveResult, type ResultProof, readResult, sendAttempt } from './exchange.ts'
-import type { AskedModel } from './find-model.ts'
-import type { ClientEffect, ClientStepEvent } from './steps/client-state.ts'
+import { createTaskIds } from './task-ids.ts'
 
 export interface TaskSubmission {
   readonly key: string
@@ -80,6 +81,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
   const submissions = new Map<TaskId, Submission>()
   const sends: Extract<ClientEffect, { type: 'send' }>[] = []
   const deliveries: Submission[] = []
+  const drawTaskId = createTaskIds(journal, init.randomBytes)
   const counts = { submitted: 0, done: 0, failed: 0, moved: 0 }
 
   function send(effect: Extract<ClientEffect, { type: 'send' }>): void {
@@ -87,7 +89,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     sends.push(effect)
   }
 
-  /** Attempts are on disk before their cars can hear of them; those of one turn share a write. */
+  /** Attempts are on disk before their cars can hear of them: first ones since their ids were drawn, the others of one turn by one write. */
   function sendAll(): void {
     const due = sends.splice(0).flatMap(effect => {
       const submission = submissions.get(effect.task)
@@ -97,7 +99,9 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     if (due.length === 0) return
     const startedMs = clock.monotonicMs()
     try {
-      journal.recordAttempts(due.map(({ effect, held }) => ({ task: fromHex(effect.task), attempt: effect.attempt, car: held.heard.contact.account })))
+      const again = due.filter(({ effect }) => effect.attempt > 1)
+      if (again.length > 0)
+        journal.recordAttempts(again.map(({ effect, held }) => ({ task: fromHex(effect.task), attempt: effect.attempt, car: held.heard.contact.account })))
     } catch (cause) {
       for (const { effect } of due) {
         step({ type: 'cancelled', task: effect.task })
@@ -156,8 +160,10 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     const due = deliveries.splice(0)
     try {
       journal.recordResults(
-        due.flatMap(({ task, attempt, proven }) =>
-          attempt === undefined || proven === undefined ? [] : [{ task: fromHex(task), attempt: attempt.attempt, receipt: proven.receipt }]
+        due.flatMap(({ task, attempt, held, proven }) =>
+          attempt === undefined || held === undefined || proven === undefined
+            ? []
+            : [{ task: fromHex(task), attempt: attempt.attempt, receipt: proven.receipt, car: held.heard.contact.account }]
         )
       )
     } catch (cause) {
@@ -299,7 +305,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
 
   function run({ key, value, deadlineMs, signal, unsigned, onEvent }: TaskSubmission): Promise<TaskResult> {
     return new Promise((resolve, reject) => {
-      const task = toHex(init.randomBytes(16)) as TaskId
+      const task = drawTaskId()
       const submittedMs = clock.monotonicMs()
       const onAbort = (): void => {
         step({ type: 'cancelled', task })

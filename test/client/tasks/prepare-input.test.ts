@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { prepareInput } from '../../src/client/prepare-input.ts'
-import type { ModelManifest } from '../../src/models/model.ts'
-import type { Tensor } from '../../src/protocol/tensor.ts'
+import { prepareInput } from '../../../src/client/tasks/prepare-input.ts'
+import type { ModelManifest } from '../../../src/models/model.ts'
+import type { Tensor } from '../../../src/protocol/tensor.ts'
 
 const manifest: ModelManifest = {
   v: 1,

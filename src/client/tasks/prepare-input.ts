@@ -1,10 +1,10 @@
-import type { ModelManifest, TensorSpecification } from '../models/model.ts'
-import { MotorpoolError } from '../protocol/errors.ts'
-import { LIMITS } from '../protocol/limits.ts'
-import { checkTensor, type Tensor, type Value } from '../protocol/tensor.ts'
-import { halvesOfFloats } from '../protocol/values/half-float.ts'
-import { checkOutputPlan, readOutputPlan } from '../protocol/values/output-plan.ts'
-import type { RunOptions, TaskInputs } from './client.ts'
+import type { ModelManifest, TensorSpecification } from '../../models/model.ts'
+import { MotorpoolError } from '../../protocol/errors.ts'
+import { LIMITS } from '../../protocol/limits.ts'
+import { checkTensor, type Tensor, type Value } from '../../protocol/tensor.ts'
+import { halvesOfFloats } from '../../protocol/values/half-float.ts'
+import { checkOutputPlan, readOutputPlan } from '../../protocol/values/output-plan.ts'
+import type { RunOptions, TaskInputs } from '../client.ts'
 
 /**
  * A task's input value, checked against what the model declares; float32 tensors become float16 when the parameters say that
