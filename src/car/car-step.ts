@@ -1,4 +1,4 @@
-import type { LeaseId, PeerId, TaskId } from '../protocol/ids.ts'
+import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
 
 type Step = readonly [CarWork, readonly CarEffect[]]
@@ -28,6 +28,7 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
         ...work,
         phase: 'parked',
         leavesAtMs: null,
+        endsAtMs: null,
         models: new Map(event.models.map(model => [model, work.models.get(model) ?? null])),
         leases: new Map(),
         tasks: new Map(),
@@ -38,7 +39,7 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
     case 'awarded':
       return answerAward(work, event, effects)
     case 'task':
-      return admitTask(work, event, effects)
+      return admitTask(work, event, nowMs, effects)
     case 'ran':
       return takeRun(work, event, effects)
     case 'run-failed':
@@ -53,6 +54,8 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
       return work.leases.get(event.lease)?.client === event.client ? endLease(work, event.lease, effects) : work
     case 'client-lost':
       return loseClient(work, event.client, effects)
+    case 'end-expected':
+      return { ...work, endsAtMs: event.atMs }
     case 'departing':
       return depart(work, event, nowMs, effects)
     case 'woken':
@@ -77,7 +80,7 @@ const leaseSlots = ({ settings }: CarWork): number => Math.min(64, 16 * settings
 function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const runUs = work.models.get(event.model)
   if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || work.leases.size >= work.settings.maximumLeases) return work
-  if (work.tasks.size >= work.settings.slots) return work
+  if (work.tasks.size >= work.settings.slots || !endsInTime(work, event.model, nowMs)) return work
   const answered = new Map([...work.answered].filter(([, expiresMs]) => expiresMs > nowMs)).set(event.ask, event.expiresMs)
   const queued = work.tasks.size
   effects.push({
@@ -115,7 +118,7 @@ function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarde
   return { ...work, leases: new Map(work.leases).set(lease, granted) }
 }
 
-function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>, effects: CarEffect[]): CarWork {
+function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const { lease, client, task, attempt, deadlineMs } = event
   const held = work.leases.get(lease)
   const refuse = (code: 'ERR_LEAVING' | 'ERR_EXPIRED' | 'ERR_BUSY' | 'ERR_ATTEMPT_USED', message: string): CarWork => {
@@ -128,6 +131,7 @@ function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>
   let open = 0
   for (const other of work.tasks.values()) if (other.lease === lease) open++
   if (open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
+  if (!endsInTime(work, held.model, nowMs)) return refuse('ERR_LEAVING', 'the vehicle departs before it would be done; another car will do it')
   const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
   return { ...work, tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted) }
 }
@@ -219,6 +223,27 @@ function depart(work: CarWork, event: Extract<CarStepEvent, { type: 'departing' 
   return handBack(leaving, task => !fits(work, task, nowMs, leavesAtMs), effects)
 }
 
+/** A run time to reckon with where none is known, ms: most models answer within seconds. */
+const UNKNOWN_RUN_MS = 5000
+/** Reading, signing and sending take time too, and runs vary. */
+const SPARE_MS = 500
+
+/** How long what a car has taken on will take, and after it one more task: of `model`, or of the slowest that it holds. */
+export function drainMs(work: CarWork, model?: ModelCid): number {
+  const usualMs = (cid: ModelCid): number => {
+    const usualUs = work.models.get(cid)
+    return usualUs === null || usualUs === undefined ? UNKNOWN_RUN_MS : usualUs / 1000
+  }
+  let waitMs = 0
+  for (const task of work.tasks.values()) waitMs += usualMs(task.model)
+  const nextMs = model === undefined ? Math.max(0, ...[...work.tasks.values()].map(task => usualMs(task.model))) : usualMs(model)
+  return waitMs / work.settings.slots + nextMs
+}
+
+function endsInTime(work: CarWork, model: ModelCid, nowMs: number): boolean {
+  return work.endsAtMs === null || nowMs + drainMs(work, model) + SPARE_MS <= work.endsAtMs
+}
+
 /** Whether a task that runs should be done by then, by the usual time of its model. */
 function fits(work: CarWork, task: AdmittedTask, nowMs: number, leavesAtMs: number): boolean {
   const usualUs = work.models.get(task.model)
@@ -250,5 +275,5 @@ function finishLeaving(work: CarWork, nowMs: number, effects: CarEffect[]): CarW
   if (work.phase !== 'leaving' || work.leavesAtMs === null || (work.tasks.size > 0 && nowMs < work.leavesAtMs)) return work
   const empty = handBack(work, () => true, effects)
   effects.push({ type: 'gone' })
-  return { ...empty, phase: 'away', leavesAtMs: null, leases: new Map(), answered: new Map() }
+  return { ...empty, phase: 'away', leavesAtMs: null, endsAtMs: null, leases: new Map(), answered: new Map() }
 }
