@@ -1,0 +1,49 @@
+import { readFile } from 'node:fs/promises'
+import { MotorpoolError } from '../protocol/errors.ts'
+import { openKuksa } from './kuksa/open-kuksa.ts'
+import { type ManualSource, openManual } from './manual/open-manual.ts'
+import { openTesla } from './tesla/open-tesla.ts'
+import { openTrace } from './trace/open-trace.ts'
+import { parseVehicleAddress, type VehicleConfig } from './vehicle-address.ts'
+import { SYSTEM_SURROUNDINGS, type VehicleSource } from './vehicle-source.ts'
+
+/**
+ * Opens the source that a configuration or an address such as `kuksa://127.0.0.1` names. A vehicle that can't be heard yet is
+ * no error: the source is `lost` until it can. Throws `ERR_INVALID_OPTION` and, for traces, `ERR_BAD_TRACE`.
+ */
+export async function openVehicleSource(config: VehicleConfig | string, surroundings = SYSTEM_SURROUNDINGS): Promise<VehicleSource> {
+  const chosen = typeof config === 'string' ? parseVehicleAddress(config) : config
+  switch (chosen.source) {
+    case 'kuksa': {
+      const { isTls = false, caFile, serverName, ...options } = chosen
+      const ca = await readCertificate(caFile)
+      return openKuksa({ ...options, ...(isTls ? { tls: { ca, serverName } } : {}) }, surroundings)
+    }
+    case 'tesla': {
+      const { caFile, ...options } = chosen
+      return openTesla({ ...options, ca: await readCertificate(caFile) }, surroundings)
+    }
+    case 'trace':
+      return openTrace(chosen, surroundings)
+    case 'manual':
+      return openManual(chosen, surroundings)
+  }
+}
+
+/** Whether a person stands in for the vehicle, and so can drive and park. */
+export function isManual(source: VehicleSource): source is ManualSource {
+  return source.name === 'manual' && 'drive' in source
+}
+
+async function readCertificate(path: string | undefined): Promise<Buffer | undefined> {
+  if (path === undefined) return undefined
+  const pem = await readFile(path).catch(error => {
+    throw new MotorpoolError(
+      'ERR_INVALID_OPTION',
+      `the caFile cannot be read (${error.code}); name a PEM file of the authority that signed the broker's certificate`
+    )
+  })
+  if (!pem.includes('-----BEGIN CERTIFICATE-----'))
+    throw new MotorpoolError('ERR_INVALID_OPTION', 'the caFile holds no certificate; name a PEM file with -----BEGIN CERTIFICATE-----')
+  return pem
+}
