@@ -1,9 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { MotorpoolError } from '../protocol/errors.ts'
-import { openKuksa } from './kuksa/open-kuksa.ts'
-import { type ManualSource, openManual } from './manual/open-manual.ts'
-import { openTesla } from './tesla/open-tesla.ts'
-import { openTrace } from './trace/open-trace.ts'
+import type { ManualSource } from './manual/open-manual.ts'
 import { parseVehicleAddress, type VehicleConfig } from './vehicle-address.ts'
 import { SYSTEM_SURROUNDINGS, type VehicleSource } from './vehicle-source.ts'
 
@@ -17,16 +14,24 @@ export async function openVehicleSource(config: VehicleConfig | string, surround
     case 'kuksa': {
       const { isTls = false, caFile, serverName, ...options } = chosen
       const ca = await readCertificate(caFile)
+      // gRPC and MQTT take some time to load: only who needs one loads it.
+      const { openKuksa } = await import('./kuksa/open-kuksa.ts')
       return openKuksa({ ...options, ...(isTls ? { tls: { ca, serverName } } : {}) }, surroundings)
     }
     case 'tesla': {
       const { caFile, ...options } = chosen
-      return openTesla({ ...options, ca: await readCertificate(caFile) }, surroundings)
+      const ca = await readCertificate(caFile)
+      const { openTesla } = await import('./tesla/open-tesla.ts')
+      return openTesla({ ...options, ca }, surroundings)
     }
-    case 'trace':
+    case 'trace': {
+      const { openTrace } = await import('./trace/open-trace.ts')
       return openTrace(chosen, surroundings)
-    case 'manual':
+    }
+    case 'manual': {
+      const { openManual } = await import('./manual/open-manual.ts')
       return openManual(chosen, surroundings)
+    }
   }
 }
 

@@ -2,13 +2,14 @@ import { closest } from 'fastest-levenshtein'
 import { MotorpoolError } from '../protocol/errors.ts'
 import type { KuksaOptions } from './kuksa/open-kuksa.ts'
 import type { ManualOptions } from './manual/open-manual.ts'
-import { type TeslaOptions, VIN_FORM } from './tesla/open-tesla.ts'
+import type { TeslaOptions } from './tesla/open-tesla.ts'
+import { VIN_FORM } from './tesla/tesla-session.ts'
 
 /** Which source, with its options. Certificates are named by their files (PEM). */
 export type VehicleConfig =
   | ({ readonly source: 'kuksa'; readonly isTls?: boolean; readonly caFile?: string; readonly serverName?: string } & Omit<KuksaOptions, 'tls'>)
   | ({ readonly source: 'tesla'; readonly caFile?: string } & Omit<TeslaOptions, 'ca'>)
-  | { readonly source: 'trace'; readonly path: string; readonly speed?: number; readonly fromS?: number }
+  | { readonly source: 'trace'; readonly path: string; readonly speed?: number; readonly fromS?: number; readonly untilS?: number }
   | ({ readonly source: 'manual' } & ManualOptions)
 
 /** What `--vehicle` takes. */
@@ -17,7 +18,7 @@ export const VEHICLE_ADDRESSES = [
   'kuksas://HOST[:55555][?tokenFile=FILE&caFile=FILE&serverName=NAME]',
   'mqtt://HOST[:1883]/BASE[/VIN]',
   'mqtts://HOST[:8883]/BASE[/VIN][?caFile=FILE]',
-  'trace:FILE[?speed=600&fromS=0]',
+  'trace:FILE[?speed=600&fromS=0&untilS=86400]',
   'manual:[?parked=true&plugged=true&powerSupply=true]'
 ] as const
 
@@ -81,7 +82,7 @@ function teslaConfig(scheme: string, rest: string): VehicleConfig {
 }
 
 function traceConfig(rest: string): VehicleConfig {
-  const [path, options] = splitOptions(rest, ['speed', 'fromS'])
+  const [path, options] = splitOptions(rest, ['speed', 'fromS', 'untilS'])
   if (path === '') throw refuse('trace: lacks the file')
   const toNumber = (name: string, text: string): number => {
     if (!/^\d+(\.\d+)?$/.test(text)) throw refuse(`${name} is no number`)
@@ -91,7 +92,8 @@ function traceConfig(rest: string): VehicleConfig {
     source: 'trace',
     path,
     ...(options.speed === undefined ? {} : { speed: toNumber('speed', options.speed) }),
-    ...(options.fromS === undefined ? {} : { fromS: toNumber('fromS', options.fromS) })
+    ...(options.fromS === undefined ? {} : { fromS: toNumber('fromS', options.fromS) }),
+    ...(options.untilS === undefined ? {} : { untilS: toNumber('untilS', options.untilS) })
   }
 }
 

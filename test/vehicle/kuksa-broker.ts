@@ -32,8 +32,10 @@ export interface KuksaBroker {
   readonly address: () => string
   /** Sets a value in one of the wire's types, such as `{ bool: true }`; without one it is withdrawn. */
   readonly publish: (path: string, value?: TypedValue, unixMs?: number) => void
-  /** Answers are held back until the returned function is called. */
-  readonly stall: () => () => void
+  /** Answers are held back, as they are when they are asked for, until `release` is called; `held` resolves with the first. */
+  readonly stall: () => { readonly held: Promise<void>; readonly release: () => void }
+  /** Subscriptions stay open and bring nothing more. */
+  readonly mute: () => void
   /** Ends subscriptions with status OK, as when it is told to stop or a token expires. */
   readonly endStreams: () => void
   readonly setToken: (token: string) => void
@@ -54,7 +56,11 @@ export async function startKuksaBroker({ paths, readable = paths, tls, ...init }
   const values = new Map<string, Stored>()
   const streams = new Set<{ readonly paths: readonly string[]; readonly stream: ServerWritableStream<SubscribeRequest, object> }>()
   const subscriptions: (readonly string[])[] = []
-  let stalled: Promise<void> | undefined
+  let stalled: { readonly held: () => void; readonly released: Promise<void> } | undefined
+  const release = async (): Promise<void> => {
+    stalled?.held()
+    await stalled?.released
+  }
 
   const refusal = (call: { metadata: { get: (key: string) => unknown[] } }, asked: readonly string[]) => {
     if (token !== undefined && call.metadata.get('authorization')[0] !== `Bearer ${token}`) return { code: status.UNAUTHENTICATED, details: 'Unauthenticated' }
@@ -69,7 +75,7 @@ export async function startKuksaBroker({ paths, readable = paths, tls, ...init }
     GetValues: async (call: ServerUnaryCall<ValuesRequest, object>, done: sendUnaryData<object>) => {
       const asked = call.request.signal_ids.map(({ path }) => path)
       const answer = asked.filter(path => readable.includes(path)).map(path => values.get(path)!)
-      await stalled
+      await release()
       const refused = refusal(call, asked)
       if (refused !== undefined) done(refused)
       else done(null, { data_points: answer })
@@ -83,7 +89,7 @@ export async function startKuksaBroker({ paths, readable = paths, tls, ...init }
       const refused = refusal(stream, asked)
       if (refused !== undefined) return stream.destroy(Object.assign(new Error(refused.details), refused))
       subscriptions.push(asked)
-      await stalled
+      await release()
       const subscription = { paths: asked.filter(path => readable.includes(path)), stream }
       streams.add(subscription)
       stream.on('cancelled', () => streams.delete(subscription))
@@ -109,13 +115,18 @@ export async function startKuksaBroker({ paths, readable = paths, tls, ...init }
       publish(path, value === undefined ? { timestamp } : { timestamp, value })
     },
     stall: () => {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      stalled = promise
-      return () => {
-        stalled = undefined
-        resolve()
+      const held = Promise.withResolvers<void>()
+      const released = Promise.withResolvers<void>()
+      stalled = { held: held.resolve, released: released.promise }
+      return {
+        held: held.promise,
+        release: () => {
+          stalled = undefined
+          released.resolve()
+        }
       }
     },
+    mute: () => streams.clear(),
     endStreams: () => {
       for (const { stream } of streams) stream.end()
       streams.clear()

@@ -164,11 +164,38 @@ describe('a databroker', () => {
     const started = await broker()
     const source = open({ address: started.address(), deadlineMs: 200 })
     await until(source, isLive(source))
-    const release = started.stall()
+    const { release } = started.stall()
     await until(source, () => source.state() === 'lost')
     expect(source.trouble()).toContain('did not answer within 200 ms')
     release()
     await until(source, isLive(source))
+  })
+
+  test('cannot undo by a late answer what the subscription brought', async () => {
+    const started = await broker()
+    started.publish(GEAR, { int32: PARK })
+    const source = open({ address: started.address() })
+    await until(source, isLive(source))
+    const { held, release } = started.stall()
+    await held
+    started.publish(GEAR, { int32: DRIVE })
+    await until(source, () => readingOf(source, GEAR)?.value === DRIVE)
+    const gears = new Set<unknown>()
+    source.onChange(() => gears.add(readingOf(source, GEAR)?.value))
+    const { arrivedMs } = readingOf(source, SPEED)!
+    release()
+    await until(source, () => readingOf(source, SPEED)!.arrivedMs > arrivedMs)
+    expect([...gears]).toEqual([DRIVE])
+  })
+
+  test('whose subscription brings nothing more is read all the same', async () => {
+    const started = await broker()
+    started.publish(GEAR, { int32: PARK })
+    const source = open({ address: started.address() })
+    await until(source, isLive(source))
+    started.mute()
+    started.publish(GEAR, { int32: DRIVE })
+    await until(source, () => readingOf(source, GEAR)?.value === DRIVE)
   })
 
   test('that is not there is tried again until it is', async () => {

@@ -68,6 +68,14 @@ test('ages are on the car’s clock however fast the trace runs', async () => {
   expect(readingOf(source, SPEED)!.arrivedMs).toBeLessThanOrEqual(nowMs)
 })
 
+test('what does not change stays fresh while other signals change all the time', async () => {
+  const busy = Array.from({ length: 5000 }, (_, minute) => line(minute * 60, { [SPEED]: minute % 2 })).join('')
+  const { source } = await open({ text: line(0, { [GEAR]: PARK }) + busy, speed: 6000 })
+  const { arrivedMs } = readingOf(source, GEAR)!
+  await until(source, () => readingOf(source, GEAR)!.arrivedMs > arrivedMs)
+  expect(source.state()).toBe('live')
+})
+
 test('after its end nothing is re-sent', async () => {
   const { source, jump } = await open({ text: line(0, { [SPEED]: 0 }) + line(100, { [SPEED]: 1 }) })
   jump(101)
@@ -84,8 +92,28 @@ test('it may begin in the middle: what was said before holds', async () => {
   expect(readingOf(source, GEAR)?.value).toBe(PARK)
 })
 
+test('its time may begin anywhere, and its last values hold until the end that is asked for', async () => {
+  const { source, jump } = await open({ text: line(172_800, { [SPEED]: 7 }) + line(180_000, { [SPEED]: 8 }), untilS: 259_200 })
+  expect(readingOf(source, SPEED)?.value).toBe(7)
+  jump(50_000)
+  await until(source, () => readingOf(source, SPEED)?.value === 8)
+  expect(source.state()).toBe('live')
+  jump(40_000)
+  await until(source, () => source.state() === 'ended')
+})
+
+test('an end before its beginning is refused', async () => {
+  await expect(openTrace({ text: line(60, {}) + line(90, {}), untilS: 30 })).rejects.toMatchObject({ code: 'ERR_INVALID_OPTION' })
+})
+
+test('a vehicle that sent no number is heard with null, and named', async () => {
+  const { source } = await open({ text: line(0, { [SPEED]: 'NaN' }) + line(1e6, {}) })
+  expect(readingOf(source, SPEED)?.value).toBeNull()
+  expect(source.trouble()).toContain('Vehicle.Speed is not a finite number')
+})
+
 test('before its first line it is not live', async () => {
-  const { source, jump } = await open({ text: line(60, { [SPEED]: 7 }) + line(1e6, {}) })
+  const { source, jump } = await open({ text: line(60, { [SPEED]: 7 }) + line(1e6, {}), fromS: 0 })
   expect(source.state()).toBe('lost')
   expect(source.trouble()).toContain('not begun')
   expect(source.signals().size).toBe(0)

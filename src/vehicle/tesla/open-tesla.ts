@@ -4,7 +4,7 @@ import type { BackOff } from '../back-off.ts'
 import { keepConnected } from '../keep-connected.ts'
 import { createSignalBoard } from '../signal-board.ts'
 import { REFRESH_MS, SYSTEM_SURROUNDINGS, type VehicleSource } from '../vehicle-source.ts'
-import { type TeslaMessage, teslaStep, UNHEARD } from './tesla-session.ts'
+import { type TeslaMessage, teslaStep, UNHEARD, VIN_FORM } from './tesla-session.ts'
 
 export interface TeslaOptions {
   /** `mqtt://HOST:PORT` or `mqtts://HOST:PORT`. */
@@ -23,8 +23,6 @@ export interface TeslaOptions {
   readonly backOff?: BackOff
 }
 
-/** 17 characters, without I, O and Q (ISO 3779). */
-export const VIN_FORM = /^[A-HJ-NPR-Z0-9]{17}$/
 /** A broker that is gone without a word is noticed after one and a half of these. */
 const KEEP_ALIVE_S = 2
 const CONNECT_TIMEOUT_MS = 5000

@@ -1,6 +1,9 @@
 import type { ToldSignal } from '../signal-board.ts'
 import { decodeTeslaField, isRecord, parseJson } from './tesla-fields.ts'
 
+/** 17 characters, without I, O and Q (ISO 3779). */
+export const VIN_FORM = /^[A-HJ-NPR-Z0-9]{17}$/
+
 const CONNECTIVITY = 'Vehicle.Connectivity.IsConnectivityAvailable'
 
 /** What is known of the car's own connection to Tesla's telemetry. */

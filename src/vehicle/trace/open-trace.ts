@@ -13,8 +13,10 @@ export type TraceOptions = ({ readonly path: string } | { readonly text: string 
   readonly format?: TraceFormat
   /** Seconds of the trace in a second of the car's clock, above 0 and up to 100000. @default 1 */
   readonly speed?: number
-  /** Where in the trace to begin, s; what was said before holds. @default 0 */
+  /** Where in the trace's time to begin, s; what was said before holds. @default the first line's */
   readonly fromS?: number
+  /** Where to end, s. @default the last line's */
+  readonly untilS?: number
   readonly refreshMs?: number
 }
 
@@ -23,8 +25,8 @@ const FASTEST = 100_000
 const MOST_BYTES = 128 << 20
 
 /**
- * Plays a recorded vehicle. A line says what changed, with seconds since the trace began; values hold until they change, and are
- * re-sent as a live vehicle does. Readings arrive on the car's own clock, at every speed. `"source": "lost"` cuts the
+ * Plays a recorded vehicle. A line says at which second of the trace's own time what changed; values hold until they change, and
+ * are re-sent as a live vehicle does. Readings arrive on the car's own clock, at every speed. `"source": "lost"` cuts the
  * vehicle off: values grow old until `"source": "live"`. With its last line the trace has `ended`.
  *
  * JSONL: `{"t": 0, "Vehicle.Speed": 0, "Vehicle.IsMoving": false}`; CSV: `timeS,path,value`, or `timeS` and a column per signal.
@@ -32,13 +34,16 @@ const MOST_BYTES = 128 << 20
  * Throws `ERR_BAD_TRACE` (the line, what is wrong, what to do) and `ERR_INVALID_OPTION`.
  */
 export async function openTrace(options: TraceOptions, surroundings = SYSTEM_SURROUNDINGS): Promise<VehicleSource> {
-  const { speed = 1, fromS = 0, refreshMs = REFRESH_MS } = options
+  const { speed = 1, refreshMs = REFRESH_MS } = options
   if (!(speed > 0 && speed <= FASTEST))
     throw new MotorpoolError('ERR_INVALID_OPTION', `the speed of a trace must be above 0 and up to ${FASTEST}; 1 is real time`)
-  if (!(Number.isFinite(fromS) && fromS >= 0)) throw new MotorpoolError('ERR_INVALID_OPTION', 'a trace begins at 0 s or later; give fromS in seconds')
   const lines =
     'text' in options ? readTrace(options.text, options.format) : readTrace(await readTraceFile(options.path), options.format ?? formatOfName(options.path))
 
+  const [first, last] = [lines[0]!.t, lines.at(-1)!.t]
+  const { fromS = first, untilS = last } = options
+  if (!(fromS >= 0 && untilS >= fromS && untilS < Number.POSITIVE_INFINITY))
+    throw new MotorpoolError('ERR_INVALID_OPTION', `the trace would play from ${fromS} s to ${untilS} s; it has ${first} s to ${last} s`)
   const { clock } = surroundings
   const board = createSignalBoard(clock, { state: 'lost', why: 'the trace has not begun' })
   const startMs = clock.monotonicMs()
@@ -46,20 +51,24 @@ export async function openTrace(options: TraceOptions, surroundings = SYSTEM_SUR
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
   let isLost = false
+  let confirmedMs = startMs
   const play = (): void => {
     const nowS = fromS + ((clock.monotonicMs() - startMs) / 1000) * speed
-    const first = next
-    for (let line = lines[next]; line !== undefined && line.t <= nowS && !isStopped; line = lines[next]) {
+    for (let line = lines[next]; line !== undefined && line.t <= Math.min(nowS, untilS) && !isStopped; line = lines[next]) {
       next++
       if (line.source !== undefined) isLost = line.source === 'lost'
       if (isLost) board.become('lost', 'the trace says that the vehicle cannot be heard')
       else board.tell(line.told, { state: 'live' })
     }
     if (isStopped) return
-    const line = lines[next]
-    if (line === undefined) return board.become('ended', 'the trace has ended; give a longer one, or another source')
-    if (next === first && next > 0 && !isLost) board.confirm()
-    timer = setTimeout(play, Math.max(1, Math.min(refreshMs, ((line.t - nowS) / speed) * 1000)))
+    if (nowS >= untilS) return board.become('ended', 'the trace has ended; give a longer one, or another source')
+    const nowMs = clock.monotonicMs()
+    if (nowMs - confirmedMs >= refreshMs) {
+      confirmedMs = nowMs
+      if (next > 0 && !isLost) board.confirm()
+    }
+    const nextS = Math.min(lines[next]?.t ?? untilS, untilS)
+    timer = setTimeout(play, Math.max(1, Math.min(refreshMs, ((nextS - nowS) / speed) * 1000)))
   }
   play()
   return {

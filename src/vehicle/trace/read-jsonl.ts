@@ -21,7 +21,8 @@ function parseLine(number: number, line: string, isUnended: boolean): object {
   try {
     value = JSON.parse(line)
   } catch {
-    if (/\b(NaN|Infinity)\b/.test(line)) throw badTrace(number, 'has NaN or Infinity, which JSON has not; write null for no value')
+    if (/\b(NaN|Infinity)\b/.test(line))
+      throw badTrace(number, 'has NaN or Infinity, which JSON has not; write null for no value, or "NaN" where the vehicle sent no number')
     throw badTrace(number, isUnended ? 'is cut off; remove it, or record the trace again' : 'is not JSON; give one object a line')
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badTrace(number, 'is not an object; write {"t": seconds, "Vehicle.Speed": 0}')

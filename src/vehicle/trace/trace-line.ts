@@ -6,7 +6,7 @@ import { checkSignalValue, isSignalPath } from '../signal-value.ts'
 
 /** What a vehicle says at one moment. */
 export interface TraceLine {
-  /** Seconds since the trace began. */
+  /** Second of the trace's own time, which may begin anywhere. */
   readonly t: number
   readonly told: readonly ToldSignal[]
   /** The vehicle can't be heard from here on, or can again. */
@@ -23,7 +23,7 @@ export function badTrace(line: number | undefined, problem: string): MotorpoolEr
 
 /** One line's moment, which never lies before the earlier line's. */
 export function checkMoment(line: number, t: unknown, earlier: number): number {
-  if (typeof t !== 'number' || !Number.isFinite(t) || t < 0) throw badTrace(line, 'has no time; give seconds since the trace began, 0 or more')
+  if (typeof t !== 'number' || !Number.isFinite(t) || t < 0) throw badTrace(line, 'has no time; give seconds, 0 or more')
   if (t < earlier) throw badTrace(line, `goes back in time, from ${earlier} s to ${t} s; sort the lines by time`)
   return t
 }
@@ -36,7 +36,10 @@ export function checkPath(line: number, path: string): SignalPath {
   throw badTrace(line, `names ${JSON.stringify(path.slice(0, 120))}, which is no signal here; ${advice}`)
 }
 
+/** A told value, if VSS has it. The text `NaN` for a number is the vehicle's own glitch, and is passed on. */
 export function checkTold(line: number, path: SignalPath, value: unknown): ToldSignal {
+  const { kind } = VEHICLE_SIGNALS[path]
+  if (value === 'NaN' && (kind === 'float' || kind === 'integer')) return { path, value: Number.NaN }
   const { problem } = checkSignalValue(path, value)
   if (problem !== undefined) throw badTrace(line, `has a value that VSS doesn't: ${problem}; correct it, or write null for no value`)
   return { path, value }
