@@ -87,7 +87,7 @@ const LOOPBACK = ['/ip4/127.0.0.1/tcp/0']
 const FETCH_DISCOVERY_MS = 10_000
 const NO_HANDLERS: LinkHandlers = { onMessage: () => undefined, onTransfer: (_link, _head, body) => body.discard(), onClose: () => undefined }
 const SYSTEM_CLOCK: Clock = { monotonicMs: () => performance.now(), unixMs: () => Date.now() }
-/** The vehicle's own figure of its computer's power isn't believed when it is older, ms of its clock. */
+/** The vehicle's own figure of its computer's power isn't believed when it is older, ms. */
 const VEHICLE_WATTS_MS = 60_000
 const PROC = '/proc'
 /** Addresses of earlier neighbours that a car tries when it joins again. */
@@ -419,12 +419,12 @@ function openOwnerDesk(folder: string, car: CarOptions, session: () => Session |
     options: car,
     nowMs: SYSTEM_CLOCK.monotonicMs,
     unixMs: vehicleClock.unixMs,
-    usageStore: openUsageFile(join(folder, 'usage.json')),
+    usageStore: car.vehicleClock === undefined ? openUsageFile(join(folder, 'usage.json')) : { read: () => undefined, write: () => undefined },
     openMeter: () =>
       openMeter({
         ...energy,
         processIds: () => models().flatMap(({ workerPids }) => workerPids),
-        ...(vehicle === undefined ? {} : { vehicleWatts: () => computerWatts(vehicle.signals(), vehicleClock.monotonicMs(), VEHICLE_WATTS_MS) })
+        ...(vehicle === undefined ? {} : { vehicleWatts: () => computerWatts(vehicle.signals(), SYSTEM_CLOCK.monotonicMs(), VEHICLE_WATTS_MS) })
       }),
     cpuMsOf: cid => {
       const times = (models().find(model => model.cid === cid)?.workerPids ?? []).map(pid => cpuTimeMs(PROC, pid))

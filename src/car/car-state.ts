@@ -1,3 +1,5 @@
+import { ADMISSION_DEFAULTS, type AdmissionSettings, NO_RISK, type RiskBudget } from '../placement/stays/stay-admission.ts'
+import type { StayStep } from '../placement/stays/stay-odds.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { CarState as CarPhase } from './car.ts'
@@ -9,6 +11,7 @@ export interface CarSettings {
   readonly ahead: number
   /** Clients with a lease at once; more are told busy. */
   readonly maximumLeases: number
+  readonly admission: AdmissionSettings
 }
 
 /** A task that a car accepted and has not answered. */
@@ -35,6 +38,8 @@ export interface GrantedLease {
 /** What a car knows of its work. The step owns it: use only the state that it returns. */
 export interface CarWork {
   readonly settings: CarSettings
+  /** What it may still risk, from what it took in this stay. */
+  readonly risk: RiskBudget
   readonly phase: CarPhase
   /** When a leaving car must be gone. */
   readonly leavesAtMs: number | null
@@ -49,11 +54,27 @@ export interface CarWork {
   readonly answered: ReadonlyMap<string, number>
 }
 
+/** `stay`: odds that the car stays until such work is done, in [0, 1]; null or missing when unknown. */
 export type CarStepEvent =
   | { readonly type: 'parked'; readonly models: readonly ModelCid[] }
-  | { readonly type: 'announced'; readonly ask: string; readonly client: PeerId; readonly model: ModelCid; readonly expiresMs: number }
+  | {
+      readonly type: 'announced'
+      readonly ask: string
+      readonly client: PeerId
+      readonly model: ModelCid
+      readonly expiresMs: number
+      readonly stay?: number | null
+    }
   | { readonly type: 'awarded'; readonly lease: LeaseId; readonly client: PeerId; readonly model: ModelCid; readonly slots: number }
-  | { readonly type: 'task'; readonly lease: LeaseId; readonly client: PeerId; readonly task: TaskId; readonly attempt: number; readonly deadlineMs: number }
+  | {
+      readonly type: 'task'
+      readonly lease: LeaseId
+      readonly client: PeerId
+      readonly task: TaskId
+      readonly attempt: number
+      readonly deadlineMs: number
+      readonly stay?: number | null
+    }
   | { readonly type: 'ran'; readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number; readonly ranUs: number }
   | {
       readonly type: 'run-failed'
@@ -82,6 +103,8 @@ export type CarEffect =
       readonly queued: number
       readonly completionUs: number
       readonly runUs: number
+      /** As told, millionths in steps. */
+      readonly stay: StayStep | null
     }
   | { readonly type: 'grant'; readonly client: PeerId; readonly lease: LeaseId; readonly slots: number }
   | { readonly type: 'refuse'; readonly client: PeerId; readonly lease: LeaseId; readonly code: ErrorCode; readonly retryAfterMs: number }
@@ -106,7 +129,8 @@ export type CarEffect =
 /** A car that is not on the mesh. */
 export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<CarSettings>): CarWork {
   return {
-    settings: { ahead: settings.slots, maximumLeases: 16, ...settings },
+    settings: { ahead: settings.slots, maximumLeases: 16, admission: ADMISSION_DEFAULTS, ...settings },
+    risk: NO_RISK,
     phase: 'away',
     leavesAtMs: null,
     endsAtMs: null,

@@ -1,3 +1,5 @@
+import { mayAdmit, NO_RISK, takeRisk } from '../placement/stays/stay-admission.ts'
+import { stayStep } from '../placement/stays/stay-odds.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
 
@@ -29,6 +31,7 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
         phase: 'parked',
         leavesAtMs: null,
         endsAtMs: null,
+        risk: NO_RISK,
         models: new Map(event.models.map(model => [model, work.models.get(model) ?? null])),
         leases: new Map(),
         tasks: new Map(),
@@ -80,7 +83,7 @@ const leaseSlots = ({ settings }: CarWork): number => Math.min(64, 16 * settings
 function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const runUs = work.models.get(event.model)
   if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || work.leases.size >= work.settings.maximumLeases) return work
-  if (work.tasks.size >= work.settings.slots || !endsInTime(work, event.model, nowMs)) return work
+  if (work.tasks.size >= work.settings.slots || !staysFor(work, event.stay) || !endsInTime(work, event.model, nowMs)) return work
   const answered = new Map([...work.answered].filter(([, expiresMs]) => expiresMs > nowMs)).set(event.ask, event.expiresMs)
   const queued = work.tasks.size
   effects.push({
@@ -92,7 +95,8 @@ function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 
     parallel: parallel(work),
     queued,
     completionUs: Math.round((runUs ?? 0) * (queued + 1)),
-    runUs: Math.round(runUs ?? 0)
+    runUs: Math.round(runUs ?? 0),
+    stay: typeof event.stay === 'number' ? stayStep(event.stay) : null
   })
   return { ...work, answered }
 }
@@ -130,10 +134,17 @@ function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>
   if (work.tasks.has(keyOf(lease, task, attempt))) return work
   let open = 0
   for (const other of work.tasks.values()) if (other.lease === lease) open++
+  if (!staysFor(work, event.stay)) return refuse('ERR_LEAVING', 'the vehicle may be needed before this would be done; another car will do it')
   if (open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
   if (!endsInTime(work, held.model, nowMs)) return refuse('ERR_LEAVING', 'the vehicle departs before it would be done; another car will do it')
   const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
-  return { ...work, tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted) }
+  const risk = typeof event.stay === 'number' ? takeRisk(work.risk, event.stay, work.settings.admission) : work.risk
+  return { ...work, risk, tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted) }
+}
+
+/** Whether the car is likely enough to be there when this is done; one that can't tell tries. */
+function staysFor({ settings, risk }: CarWork, odds: number | null | undefined): boolean {
+  return odds === undefined || odds === null || mayAdmit(risk, odds, settings.admission)
 }
 
 /** Hands waiting tasks to the workers, each time of the lease that has had least so far: clients share alike. */

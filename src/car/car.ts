@@ -38,7 +38,7 @@ export interface CarOptions {
   readonly shards?: Partial<ShardSettings>
   /** Where the vehicle's state comes from: then the car joins and leaves by itself. The peer stops it. @default none: parked by hand */
   readonly vehicle?: VehicleSource
-  /** The clock of the vehicle's readings; a trace may run it faster. @default this machine's */
+  /** The vehicle's time of day, for a trace that is played; what it uses of daily caps isn't kept then. @default this machine's */
   readonly vehicleClock?: VehicleClock
   /** What the owner allows; a car without a vehicle keeps to its price, accounts and models. @default DEFAULT_POLICY with a vehicle */
   readonly ownerPolicy?: OwnerPolicy

@@ -89,7 +89,7 @@ export function createOfferDesk(init: {
         completionUs: effect.completionUs,
         runUs: effect.runUs,
         price: init.priceOf(effect.model),
-        stay: null,
+        stay: effect.stay,
         energyMj: init.energyMjOf(effect.model),
         issued: now,
         expires: now + OFFER_SECONDS

@@ -1,6 +1,6 @@
 import { contractStop, msToFloor, msUntilUsed } from './battery-contract.ts'
 import type { FitnessInput } from './fitness.ts'
-import { nextWindowStart, shownTime } from './local-time.ts'
+import { isPlausibleTime, nextWindowStart, shownTime } from './local-time.ts'
 import { usageToday } from './owner-usage.ts'
 import { LOOK_MS } from './rules/owner-reasons.ts'
 import { readBattery } from './rules/read-battery.ts'
@@ -21,6 +21,7 @@ const BATTERY = 'Vehicle.Powertrain.TractionBattery'
  * before. A moment that has come already is `judgeFitness`'s to tell.
  */
 export function plannedDeparture(input: Omit<FitnessInput, 'nowMonotonicMs' | 'grid' | 'joined' | 'ageLimitsMs'>): PlannedDeparture | null {
+  if (!isPlausibleTime(input.nowUnixMs)) return null
   const ends = [...vehicleEnds(input), ...policyEnds(input)].filter(({ atUnixMs }) => atUnixMs > input.nowUnixMs && Number.isFinite(atUnixMs))
   return ends.reduce<PlannedDeparture | null>((first, end) => (first === null || end.atUnixMs < first.atUnixMs ? end : first), null)
 }

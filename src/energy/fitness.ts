@@ -1,5 +1,6 @@
 import type { VehicleSignals } from '../protocol/vehicle/signals.ts'
 import type { GridIntensity } from './carbon.ts'
+import { isPlausibleTime } from './local-time.ts'
 import type { OwnerPolicy } from './owner-policy.ts'
 import type { OwnerUsage } from './owner-usage.ts'
 import { batteryReasons } from './rules/battery-reasons.ts'
@@ -36,7 +37,7 @@ export interface FitnessInput {
  */
 export function judgeFitness(input: FitnessInput): Fitness {
   const { policy, nowMonotonicMs, nowUnixMs, ageLimitsMs = SIGNAL_AGE_LIMITS_MS } = input
-  if (!Number.isFinite(nowMonotonicMs) || !Number.isFinite(nowUnixMs)) return { fit: false, reasons: [sudden('clock-wrong', 'the car’s clock tells no time')] }
+  if (!Number.isFinite(nowMonotonicMs) || !isPlausibleTime(nowUnixMs)) return { fit: false, reasons: [sudden('clock-wrong', 'the car’s clock is wrong')] }
   const question = { ...input, joined: input.joined ?? false, workWatts: input.workWatts ?? 0 }
   const desk = openSignalDesk(input.signals, { nowMonotonicMs, nowUnixMs, ageLimitsMs })
   const told = [...ownerReasons(desk, question), ...parkedReasons(desk, policy), ...batteryReasons(desk, question)]

@@ -6,11 +6,18 @@ const DAY_MS = 86_400_000
 /** Clocks change at whole quarters of an hour, so one answer holds for all of it. */
 const QUARTER_MS = 900_000
 const ANSWERS_KEPT = 4096
+const EARLIEST_MS = Date.UTC(2000, 0, 1)
+const LATEST_MS = Date.UTC(2100, 0, 1)
 
 /** From and to as local times `HH:MM`; over midnight when `to` isn't after `from`. */
 export interface LocalWindow {
   readonly from: string
   readonly to: string
+}
+
+/** Whether a clock may be right: it tells a time of this century. */
+export function isPlausibleTime(unixMs: number): boolean {
+  return unixMs >= EARLIEST_MS && unixMs < LATEST_MS
 }
 
 export interface LocalMoments {

@@ -247,7 +247,7 @@ function offerOf(effect: Extract<CarEffect, { type: 'offer' }>): Offer {
     completionUs: effect.completionUs,
     runUs: effect.runUs,
     price: { perTask: 0, perItem: 0, per1kTokensIn: 0, per1kTokensOut: 0, unit: 'XXX' },
-    stay: null,
+    stay: effect.stay,
     energyMj: null,
     issued: 0,
     expires: 0

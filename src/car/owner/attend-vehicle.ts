@@ -24,7 +24,7 @@ export interface AttendedCar {
 export interface AttendVehicleInit {
   readonly source: VehicleSource
   readonly vehicleClock: VehicleClock
-  /** Real time, monotonic. */
+  /** Real time, monotonic: also when readings arrive, at every speed. */
   readonly nowMs: () => number
   readonly car: AttendedCar
   /** A text says why the policy can't be known: then the car doesn't take part. */
@@ -98,7 +98,7 @@ export function attendVehicle(init: AttendVehicleInit): Attendant {
     const signals = source.signals()
     const [nowUnixMs, usage, workWatts, grid] = [vehicleClock.unixMs(), init.usage(), init.workWatts(), init.grid?.()]
     const about = { signals, policy, nowUnixMs, usage, workWatts }
-    const fitness = judgeFitness({ ...about, nowMonotonicMs: vehicleClock.monotonicMs(), joined: state.gate.joined, ...(grid === undefined ? {} : { grid }) })
+    const fitness = judgeFitness({ ...about, nowMonotonicMs: nowMs(), joined: state.gate.joined, ...(grid === undefined ? {} : { grid }) })
     return { fitness, planned: plannedDeparture(about) }
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../protocol/signer.ts'
 import type { SignalPath, SignalValue, VehicleSignals } from '../../protocol/vehicle/signals.ts'
 
-/** The vehicle's clock: that of its readings. A trace may run it faster than real time. */
+/** The time of day where the vehicle is: a trace may play it, and faster than real time. When readings arrive is real time still. */
 export interface VehicleClock extends Clock {
   /** @default 1 */
   readonly rate?: number

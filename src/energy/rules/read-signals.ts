@@ -1,5 +1,6 @@
 import { DateTime } from 'luxon'
 import { type SignalPath, type SignalReading, VEHICLE_SIGNALS, type VehicleSignals } from '../../protocol/vehicle/signals.ts'
+import { isPlausibleTime } from '../local-time.ts'
 import { SIGNAL_FACTS, type SignalAgeLimits } from './signal-facts.ts'
 
 /** The JavaScript type of a signal's value. Times are ms since 1970 UTC. */
@@ -57,5 +58,5 @@ function valueOf(path: SignalPath, { value }: SignalReading): boolean | number |
 function zonedTime(text: string): number | undefined {
   if (!/(Z|[+-]\d\d(:?\d\d)?)$/i.test(text) || !text.includes('T')) return undefined
   const moment = DateTime.fromISO(text, { setZone: true })
-  return moment.isValid ? moment.toMillis() : undefined
+  return moment.isValid && isPlausibleTime(moment.toMillis()) ? moment.toMillis() : undefined
 }
