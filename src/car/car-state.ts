@@ -140,3 +140,9 @@ export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<Ca
     answered: new Map()
   }
 }
+
+/** When one more task of a model should be done, behind those that are here, seconds from now; null before its first run. */
+export function expectedS({ models, tasks, settings }: CarWork, model: ModelCid): number | null {
+  const runUs = models.get(model)
+  return runUs === null || runUs === undefined ? null : (runUs * (1 + Math.floor(tasks.size / settings.slots))) / 1_000_000
+}

@@ -2,6 +2,7 @@ import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
 import { SHARD_DEFAULTS, type ShardSettings } from '../placement/shards.ts'
+import { toldLengthS } from '../placement/stays/stay-odds.ts'
 import { answersRound } from '../placement/suppression.ts'
 import type { Announcement, Capacity } from '../protocol/announcement.ts'
 import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
@@ -21,7 +22,7 @@ import {
 } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
 import type { CarEvent, CarStatus } from './car.ts'
-import { type CarEffect, type CarStepEvent, type CarWork, initialCarWork } from './car-state.ts'
+import { type CarEffect, type CarStepEvent, type CarWork, expectedS, initialCarWork } from './car-state.ts'
 import { carStep, drainMs } from './car-step.ts'
 import type { LoadedModel } from './load-models.ts'
 import { createOfferDesk } from './offers.ts'
@@ -49,6 +50,8 @@ export interface CarInit {
   readonly why: string
   /** @default SHARD_DEFAULTS */
   readonly shards?: Partial<ShardSettings>
+  /** Odds that the vehicle stays for so many seconds more, in [0, 1], as it has learnt; null when nothing tells. @default null: it tries all */
+  readonly stayOdds?: (lengthS: number) => number | null
   readonly onEvent: (event: CarEvent) => void
 }
 
@@ -115,9 +118,14 @@ export function createCar(init: CarInit): CarStay {
     step,
     accountFor: desk.accountFor,
     energy: init.energy,
+    stayFor: model => stayFor(expectedS(work, model)),
     say,
     onEvent
   })
+
+  function stayFor(lengthS: number | null): number | null {
+    return lengthS === null ? null : (init.stayOdds?.(lengthS) ?? null)
+  }
 
   function step(event: CarStepEvent): void {
     const [next, effects] = carStep(work, event, clock.monotonicMs())
@@ -175,6 +183,7 @@ export function createCar(init: CarInit): CarStay {
       ask,
       client: peerIdFromBytes(announcement.client),
       model,
+      stay: stayFor(toldLengthS(announcement, expectedS(work, model))),
       expiresMs: clock.monotonicMs() + Math.max(0, announcement.expires - nowSeconds()) * 1000
     })
   }

@@ -25,6 +25,8 @@ export interface TaskDeskInit {
   readonly step: (event: CarStepEvent) => void
   /** This car's account for the client at the other end. */
   readonly accountFor: (link: Link) => Signer | undefined
+  /** Odds that the car stays until one more task of this model is done, in [0, 1]; null when unknown. */
+  readonly stayFor: (model: ModelCid) => number | null
   readonly say: (client: Link['remote'], message: Parameters<Link['send']>[0]) => void
   readonly energy: EnergyAccount
   readonly onEvent: (event: CarEvent) => void
@@ -105,7 +107,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       const admittedMs = clock.monotonicMs()
       const readUs = Math.round((admittedMs - arrivedMs) * 1000)
       admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, energy: UNKNOWN_ENERGY, result: undefined })
-      step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs })
+      step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs, stay: init.stayFor(held.model) })
       if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
     } catch (error) {
       if (!stop.signal.aborted && !link.closed) refuse(...blameOf(error))

@@ -1,5 +1,6 @@
 import type { Mesh } from '../mesh/mesh.ts'
 import { sizeBucket } from '../placement/shards.ts'
+import { lengthBucket } from '../placement/stays/stay-odds.ts'
 import { answersRound } from '../placement/suppression.ts'
 import type { Announcement } from '../protocol/announcement.ts'
 import { sealEnvelope } from '../protocol/envelope.ts'
@@ -23,6 +24,8 @@ export interface AskBoardInit {
   readonly signal: AbortSignal
   /** The task that waits longest, as far as an announcement tells of it. */
   readonly oldestTask: () => { readonly inputBytes: number; readonly deadlineMs: number } | undefined
+  /** Usual run time of this model's tasks, microseconds; null before the first result. */
+  readonly usualRunUs: () => number | null
   readonly step: (event: ClientStepEvent) => void
   readonly tell: (event: ClientEvent) => void
 }
@@ -102,6 +105,7 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
 
   function writeAnnouncement(ask: Ask, { round, theta, tasks }: Extract<ClientEffect, { type: 'announce' }>): Uint8Array {
     const oldest = init.oldestTask()
+    const runUs = init.usualRunUs()
     const nowSeconds = Math.floor(clock.unixMs() / 1000)
     const announcement: Announcement = {
       v: 1,
@@ -111,6 +115,7 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
       tasks: 2 ** Math.ceil(Math.log2(Math.max(1, tasks))),
       inputBucket: sizeBucket(oldest?.inputBytes ?? 0),
       outputBucket: 0,
+      lengthBucket: runUs === null ? null : lengthBucket(runUs / 1_000_000),
       deadlineSeconds: Math.max(1, Math.ceil(((oldest?.deadlineMs ?? 0) - clock.monotonicMs()) / 1000)),
       ceiling: init.ceiling,
       unit: init.unit,

@@ -46,6 +46,9 @@ export interface ModelClient {
   stop: () => void
 }
 
+/** A run's share in the running mean that announcements tell, in coarse buckets. */
+const MEAN_SHARE = 0.2
+
 export function createModelClient(init: ModelClientInit): ModelClient {
   const { model, clock, account, memory } = init
   const awards = new Map<PeerId, AwardedLease>()
@@ -58,11 +61,13 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     trouble: `no peer is known that runs ${describeModel(model)}`
   })
   let timer: NodeJS.Timeout | undefined
+  let usualRunUs: number | null = null
   const shared = { ...init, awards, signal: stopped.signal, step }
   const submissions = createSubmissions(shared)
-  const board = createAskBoard({ ...shared, tell: submissions.tell, oldestTask })
+  const board = createAskBoard({ ...shared, tell: submissions.tell, oldestTask, usualRunUs: () => usualRunUs })
 
   function step(event: ClientStepEvent): void {
+    if (event.type === 'result' && event.ranUs !== undefined) usualRunUs = (usualRunUs ?? event.ranUs) * (1 - MEAN_SHARE) + event.ranUs * MEAN_SHARE
     const [next, effects] = clientStep(state, event, clock.monotonicMs())
     state = next
     for (const effect of effects) carryOut(effect)

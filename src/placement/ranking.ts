@@ -20,8 +20,10 @@ export interface RankableOffer {
   readonly draw: number
 }
 
-/** Odds of staying that an unknown car is given: above a car that admits 0.75, below one that says 0.95. */
-const UNKNOWN_STAY = 0.9
+/** Odds of staying that a car which tells none is given: most stay for most tasks, but nobody promises it. */
+const UNKNOWN_STAY = 0.95
+/** What it takes to place a task anew when its car leaves, microseconds: half of all times a new announcement is needed. */
+const REPLACING_US = 150_000
 /** Completion times within this factor rank alike. */
 const ALIKE = 1.25
 
@@ -31,8 +33,8 @@ export function isUsable(task: RankingTask, offer: Offer): boolean {
 }
 
 /**
- * Orders usable offers best first, by expected completion (over the odds that the car stays and keeps its word), then
- * price, then energy. Offers within a factor of 1.25 rank alike; among those the client's own draw decides.
+ * Orders usable offers best first, by expected completion (with what a departure would cost, over the odds that the car
+ * keeps its word), then price, then energy. Offers within a factor of 1.25 rank alike; among those the client's own draw decides.
  */
 export function rankOffers(task: RankingTask, offers: readonly RankableOffer[]): readonly RankableOffer[] {
   const usable = offers.filter(({ offer }) => isUsable(task, offer))
@@ -47,11 +49,20 @@ export function rankOffers(task: RankingTask, offers: readonly RankableOffer[]):
     .map(({ ranked }) => ranked)
 }
 
+/**
+ * Microseconds until a task is done that takes `completionUs` on a car which stays for it with these odds. Each departure
+ * costs half of the run and a new placement, with a car of the same kind.
+ */
+export function expectedCompletionUs(completionUs: number, stay: number): number {
+  return completionUs + (1 / stay - 1) * (completionUs / 2 + REPLACING_US)
+}
+
 /** Expected microseconds, raised by the shares of price (up to half) and energy (up to a tenth). */
 function costOf(task: RankingTask, { offer, completionRate }: RankableOffer, typicalUs: number): number {
   const completionUs = offer.completionUs > 0 ? offer.completionUs : typicalUs * (1 + offer.queued)
-  const odds = Math.max(0.05, (offer.stay === null ? UNKNOWN_STAY : offer.stay / 1_000_000) * completionRate)
+  const stay = Math.max(0.05, offer.stay === null ? UNKNOWN_STAY : offer.stay / 1_000_000)
   const priceShare = task.ceiling > 0 ? (offer.price.perTask + offer.price.perItem) / task.ceiling : 0
   const energyShare = offer.energyMj === null ? 0.5 : Math.min(1, offer.energyMj / 100_000)
-  return (completionUs / odds) * (1 + priceShare / 2) * (1 + energyShare / 10)
+  const expectedUs = expectedCompletionUs(completionUs, stay) / Math.max(0.05, completionRate)
+  return expectedUs * (1 + priceShare / 2) * (1 + energyShare / 10)
 }

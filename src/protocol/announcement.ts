@@ -1,6 +1,8 @@
 import { z } from 'zod'
 
 const integer = z.int().nonnegative()
+/** Tasks of an hour and more are alike: whoever asks for longer odds of staying could mean the leaving time. */
+export const LONGEST_LENGTH_BUCKET = 12
 /** Byte strings of a fixed or bounded length. */
 export const bytes = (length: number) =>
   z.custom<Uint8Array>(value => value instanceof Uint8Array && value.length === length, { message: `must be ${length} bytes` })
@@ -34,6 +36,8 @@ export const announcementSchema = z.strictObject({
   /** Size buckets of one task's input and output: powers of four from 1 KiB (0) up. */
   inputBucket: integer.max(16),
   outputBucket: integer.max(16),
+  /** How long one task runs, as far as its client knows: powers of two of a second from 1 s (0) up; null when it never saw one. Cars tell their odds of staying no further ahead. */
+  lengthBucket: integer.max(LONGEST_LENGTH_BUCKET).nullable(),
   /** Seconds until the client has no more use for a result. */
   deadlineSeconds: integer.min(1),
   /** Most that it pays for a task, in 10⁻⁶ of `unit`; 0 for volunteers only. */

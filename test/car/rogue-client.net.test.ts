@@ -93,6 +93,7 @@ function announcement(changes: Record<string, unknown> = {}): Uint8Array {
     tasks: 1,
     inputBucket: 0,
     outputBucket: 0,
+    lengthBucket: null,
     deadlineSeconds: 60,
     ceiling: 0,
     unit: 'XXX',

@@ -96,6 +96,7 @@ export function freshAnnouncement(
     tasks: 1,
     inputBucket: 0,
     outputBucket: 0,
+    lengthBucket: null,
     deadlineSeconds: 60,
     ceiling: 0,
     unit: 'XXX',

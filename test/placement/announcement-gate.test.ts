@@ -19,6 +19,7 @@ const announcement = (changes: Record<string, unknown> = {}) => ({
   tasks: 1,
   inputBucket: 0,
   outputBucket: 0,
+  lengthBucket: null,
   deadlineSeconds: 60,
   ceiling: 2 ** 40,
   unit: 'EUR',

@@ -164,15 +164,29 @@ function takeFailure(state: ClientState, event: Extract<ClientStepEvent, { type:
   if (landed === undefined) return state
   const { code, message } = event
   const leaves = state.leases.get(event.car)?.leavesAtMs !== null
+  // A car that takes no more because it may leave finishes what it has.
+  if (code === 'ERR_LEAVING' && !leaves && openTasks(landed.lease).length > 0) {
+    const untilMs = Math.max(...openTasks(landed.lease).map(({ deadlineMs }) => deadlineMs))
+    return moveFlight(withLease(landed.state, { ...landed.lease, leavesAtMs: untilMs }), landed.flight, event, effects)
+  }
   if (NO_FAULT.has(code) && !leaves) return closeLease(state, event.car, 'refused', message, nowMs, effects)
   const failures = landed.flight.failures + (NO_FAULT.has(code) ? 0 : 1)
   if (!event.retryable || failures >= state.settings.maximumFailures) {
     effects.push({ type: 'fail', task: event.task, code, message })
     return landed.state
   }
-  effects.push({ type: 'moved', task: event.task, from: event.car, reason: message })
-  const flight = { ...landed.flight, failures, avoid: avoiding(landed.flight, event.car), lastError: { code, message } }
-  return { ...landed.state, waiting: [flight, ...landed.state.waiting] }
+  return moveFlight(landed.state, { ...landed.flight, failures }, event, effects)
+}
+
+/** Puts a task that failed on a car in front of those that wait. */
+function moveFlight(
+  state: ClientState,
+  flight: OpenTask,
+  { car, code, message }: Extract<ClientStepEvent, { type: 'failed' }>,
+  effects: ClientEffect[]
+): ClientState {
+  effects.push({ type: 'moved', task: flight.id, from: car, reason: message })
+  return { ...state, waiting: [{ ...flight, avoid: avoiding(flight, car), lastError: { code, message } }, ...state.waiting] }
 }
 
 function avoiding(task: OpenTask, car: PeerId): readonly PeerId[] {

@@ -1,3 +1,4 @@
+import { type Announcement, LONGEST_LENGTH_BUCKET } from '../../protocol/announcement.ts'
 import type { StayBegun, StayHistory } from './stay-history.ts'
 import { learnStayOdds } from './stay-survival.ts'
 
@@ -19,10 +20,7 @@ export function stayOdds(history: StayHistory, now: { readonly begun: StayBegun;
   return stayStep(learnStayOdds(history, now.begun)(now.elapsedS, lengthS))
 }
 
-/** Length buckets in an announcement: powers of two from 1 s (0) up to some 9 hours. */
-export const LONGEST_LENGTH_BUCKET = 15
-
-/** Length bucket of tasks that take this long, seconds: the least whose `bucketLengthS` is no shorter. */
+/** Length bucket of tasks that take this long, seconds: the least whose `bucketLengthS` is no shorter, or the longest. */
 export function lengthBucket(lengthS: number): number {
   let bucket = 0
   while (bucket < LONGEST_LENGTH_BUCKET && 2 ** bucket < lengthS) bucket++
@@ -38,8 +36,8 @@ export function bucketLengthS(bucket: number): number {
  * How far ahead a car says whether it stays, seconds: as long as it takes for the task, and never beyond what was
  * announced; else anybody could ask for when it leaves. Null when neither side knows how long the task takes.
  */
-export function toldLengthS(announced: { readonly lengthBucket: number | null; readonly deadlineSeconds: number }, expectedS: number | null): number | null {
+export function toldLengthS(announced: Pick<Announcement, 'lengthBucket' | 'deadlineSeconds'>, expectedS: number | null): number | null {
   if (announced.lengthBucket === null && expectedS === null) return null
-  const announcedS = announced.lengthBucket === null ? Number.POSITIVE_INFINITY : bucketLengthS(announced.lengthBucket)
+  const announcedS = bucketLengthS(announced.lengthBucket ?? LONGEST_LENGTH_BUCKET)
   return Math.min(announcedS, announced.deadlineSeconds, expectedS ?? Number.POSITIVE_INFINITY)
 }
