@@ -7,8 +7,8 @@ import type { OwnerUsage } from '../../energy/owner-usage.ts'
 import { isMotorpoolError } from '../../protocol/errors.ts'
 import type { VehicleSource } from '../../vehicle/vehicle-source.ts'
 import type { CarEvent } from '../car.ts'
-import type { Departure } from '../turns.ts'
 import { type AttendantEffect, type AttendantEvent, type AttendantState, attendantStep, FIRST_ATTENDANT_STATE } from './attendant-step.ts'
+import type { Departure } from './turns.ts'
 import { batteryPercent, isPluggedIn, type VehicleClock } from './vehicle-facts.ts'
 
 /** What an attendant does with its car. */
