@@ -59,8 +59,8 @@ export const FIRST_ATTENDANT_STATE: AttendantState = {
   retryAtMs: 0
 }
 
-/** Of the 2 s until the workers are gone, so much may be used to finish what runs. */
-const SUDDEN_SECONDS = 1
+/** Of the 2 s until the workers are gone, so much may be used to finish what runs; ending a process takes time on a busy machine. */
+const SUDDEN_SECONDS = 0.8
 /** A drain begins at least this long before the planned end, real time: clients need a moment to turn elsewhere. */
 const DRAIN_LEAST_MS = 2000
 /** Looks come up to a second late, and tasks take longer than usual. */

@@ -29,7 +29,7 @@ export interface CarSeat {
 }
 
 /** A driver who is there already waits for nobody: what can't end within this is handed back, seconds. */
-const DEPARTURE_SECONDS = 1
+const DEPARTURE_SECONDS = 0.8
 const BY_HAND = 'parked by hand'
 
 export function createCarSeat(init: CarSeatInit): CarSeat {

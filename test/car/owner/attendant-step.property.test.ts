@@ -97,7 +97,7 @@ test('joins after the settle time and leaves at the first look that is unfit', (
   world.run(5000)
   expect(world.car()).toBe('here')
   world.tell(DOOR)
-  expect(departures(world)).toEqual([{ type: 'depart', reason: 'the driver’s door is open', secondsLeft: 1 }])
+  expect(departures(world)).toEqual([{ type: 'depart', reason: 'the driver’s door is open', secondsLeft: 0.8 }])
   world.run(1000)
   expect(world.car()).toBe('away')
 })
@@ -177,7 +177,7 @@ test('a sudden reason shortens a drain', () => {
   world.tell(FIT, { atUnixMs: UNIX + world.nowMs() + 30_000, code: 'quiet-hours', reason: 'it is to be quiet' })
   expect(world.car()).toBe('leaving')
   world.tell(DOOR)
-  expect(departures(world).map(({ secondsLeft }) => secondsLeft)).toEqual([30, 1])
+  expect(departures(world).map(({ secondsLeft }) => secondsLeft)).toEqual([30, 0.8])
 })
 
 test('doesn’t come back when a timer has passed and the driver is expected', () => {
