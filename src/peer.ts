@@ -273,6 +273,7 @@ async function startSession(init: SessionInit): Promise<Session> {
       energy,
       why,
       ...(car.shards === undefined ? {} : { shards: car.shards }),
+      ...(car.stayOdds === undefined ? {} : { stayOdds: car.stayOdds }),
       onEvent: car.onEvent ?? (() => undefined)
     })
   }
