@@ -2,26 +2,37 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Car, CarOptions, CarStatus } from './car/car.ts'
+import type { Car, CarOptions } from './car/car.ts'
 import { type CarStay, createCar } from './car/create-car.ts'
 import { type LoadModelsInit, loadModels } from './car/load-models.ts'
+import { type CarSeat, createCarSeat } from './car/owner/car-seat.ts'
+import { createOwnerDesk, type OwnerDesk } from './car/owner/owner-desk.ts'
+import { createStayKeeper, type StayKeeper } from './car/owner/stay-keeper.ts'
+import { createTurns, type Turns } from './car/owner/turns.ts'
+import { usageSchema } from './car/owner/usage-keeper.ts'
+import { computerWatts } from './car/owner/vehicle-facts.ts'
 import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
 import { type Client, createClient } from './client/create-client.ts'
 import { discoverShard } from './client/discover-shard.ts'
 import { createModelFinder, isModelCid } from './client/find-model.ts'
+import { cpuTimeMs } from './energy/meters/cpu-time.ts'
+import { openMeter } from './energy/meters/open-meter.ts'
 import { startRunner } from './inference/start-runner.ts'
 import { openCarJournal } from './ledger/store/car-journal.ts'
 import { openClientJournal } from './ledger/store/client-journal.ts'
 import { openDataFolder } from './ledger/store/data-folder.ts'
 import { loadOrCreateSeed } from './ledger/store/key-file.ts'
+import { openPrivateJson } from './ledger/store/private-json.ts'
 import { createMesh } from './mesh/create-mesh.ts'
 import type { FoundPeer, LinkHandlers, Mesh } from './mesh/mesh.ts'
+import type { ModelPolicy } from './models/model.ts'
 import { checkPolicy, isAllowed } from './models/model-policy.ts'
 import { type ModelStore, openModelStore } from './models/model-store.ts'
 import { openManifest } from './models/store/check-manifest.ts'
 import { createShardGate } from './placement/shard-gate.ts'
+import { stayHistorySchema } from './placement/stays/stay-history.ts'
 import type { Hello } from './protocol/control.ts'
-import { MotorpoolError } from './protocol/errors.ts'
+import { abortError, MotorpoolError } from './protocol/errors.ts'
 import { type AccountId, cidToBytes, type PeerId, toHex } from './protocol/ids.ts'
 import { type Clock, type Signer, signerFromSeed } from './protocol/signer.ts'
 
@@ -79,8 +90,11 @@ const LOOPBACK = ['/ip4/127.0.0.1/tcp/0']
 const FETCH_DISCOVERY_MS = 10_000
 const NO_HANDLERS: LinkHandlers = { onMessage: () => undefined, onTransfer: (_link, _head, body) => body.discard(), onClose: () => undefined }
 const SYSTEM_CLOCK: Clock = { monotonicMs: () => performance.now(), unixMs: () => Date.now() }
-/** A driver who is there already waits for nobody: what can't end within this is handed back, seconds. */
-const DEPARTURE_SECONDS = 1
+/** The vehicle's own figure of its computer's power isn't believed when it is older, ms. */
+const VEHICLE_WATTS_MS = 60_000
+const PROC = '/proc'
+/** What happens in a trace that is played is forgotten with it. */
+const NOT_KEPT = { read: () => undefined, write: () => undefined }
 /** Addresses of earlier neighbours that a car tries when it joins again. */
 const NEIGHBOURS_KEPT = 12
 
@@ -126,7 +140,16 @@ export async function createPeerFrom(parts: PeerParts, options: PeerOptions): Pr
 interface Assembly {
   readonly options: PeerOptions
   readonly store: ModelStore
-  readonly startSession: (join: readonly string[], parked: boolean) => Promise<Session>
+  readonly folder: string
+  readonly startSession: (how: SessionStart) => Promise<Session>
+}
+
+/** What differs from one session to the next. */
+interface SessionStart {
+  readonly join: readonly string[]
+  readonly signal: AbortSignal
+  /** Absent for a peer that offers nothing. */
+  readonly offering: { readonly desk: OwnerDesk; readonly why: string; readonly stayOdds: CarOptions['stayOdds'] } | undefined
 }
 
 function openAssembly(folder: string, options: PeerOptions, parts: PeerParts, store: ModelStore, cleanUp: (() => void)[]): Assembly {
@@ -137,7 +160,12 @@ function openAssembly(folder: string, options: PeerOptions, parts: PeerParts, st
   const { car } = options
   if (car === undefined) {
     const account = signerFromSeed(loadOrCreateSeed(folder, 'account'))
-    return { options, store, startSession: join => startSession({ options, parts, store, join, clientJournal, account: () => account, offering: undefined }) }
+    return {
+      options,
+      store,
+      folder,
+      startSession: how => startSession({ ...how, options, parts, store, clientJournal, account: () => account, offering: undefined })
+    }
   }
   const carFolder = openDataFolder(folder, 'car')
   cleanUp.push(() => carFolder.close())
@@ -149,8 +177,17 @@ function openAssembly(folder: string, options: PeerOptions, parts: PeerParts, st
   return {
     options,
     store,
-    startSession: (join, parked) =>
-      startSession({ options, parts, store, join, clientJournal, account, offering: parked ? { car, journal, deviceSeed } : undefined })
+    folder,
+    startSession: how =>
+      startSession({
+        ...how,
+        options,
+        parts,
+        store,
+        clientJournal,
+        account,
+        offering: how.offering === undefined ? undefined : { ...how.offering, car, journal, deviceSeed }
+      })
   }
 }
 
@@ -159,15 +196,25 @@ interface SessionInit {
   readonly parts: PeerParts
   readonly store: ModelStore
   readonly join: readonly string[]
+  readonly signal: AbortSignal
   readonly clientJournal: ReturnType<typeof openClientJournal>
   readonly account: () => Signer
-  readonly offering: { readonly car: CarOptions; readonly journal: ReturnType<typeof openCarJournal>; readonly deviceSeed: Uint8Array } | undefined
+  readonly offering:
+    | {
+        readonly car: CarOptions
+        readonly journal: ReturnType<typeof openCarJournal>
+        readonly deviceSeed: Uint8Array
+        readonly desk: OwnerDesk
+        readonly why: string
+        readonly stayOdds: CarOptions['stayOdds']
+      }
+    | undefined
 }
 
 async function startSession(init: SessionInit): Promise<Session> {
-  const { options, store, offering } = init
-  await fetchMissing(options, store, init.join)
-  const policy = options.car?.policy ?? {}
+  const { options, store, offering, signal } = init
+  const policy = offering?.desk.modelPolicy() ?? options.car?.policy ?? {}
+  await fetchMissing(options, store, policy, init.join, signal)
   const models =
     offering === undefined
       ? []
@@ -175,6 +222,7 @@ async function startSession(init: SessionInit): Promise<Session> {
           {
             store,
             startRunner: init.parts.startRunner,
+            signal,
             checkPolicy: ({ cid, manifest }) => checkPolicy(policy, { cid, manifest }),
             isAllowed: ({ cid, manifest }) => isAllowed(policy, { cid, publisher: manifest.publisher })
           },
@@ -215,6 +263,10 @@ async function startSession(init: SessionInit): Promise<Session> {
     await Promise.all(models.map(({ runner }) => runner.stop()))
     throw error
   })
+  if (signal.aborted) {
+    await Promise.all([...models.map(({ runner }) => runner.stop()), mesh.stop()])
+    throw abortError(signal)
+  }
   client = createClient({
     mesh,
     account,
@@ -225,7 +277,8 @@ async function startSession(init: SessionInit): Promise<Session> {
     findModel: createModelFinder({ mesh, stored: nameOrCid => store.get(nameOrCid), openManifest, monotonicMs: SYSTEM_CLOCK.monotonicMs })
   })
   if (offering !== undefined) {
-    const { car, journal, deviceSeed } = offering
+    const { car, journal, deviceSeed, desk, why, stayOdds } = offering
+    const energy = desk.energy()
     stay = createCar({
       mesh,
       deviceSeed,
@@ -236,9 +289,12 @@ async function startSession(init: SessionInit): Promise<Session> {
       models,
       slots: car.slots ?? 1,
       hardware: hardwareClass(),
-      price: { perTask: 0, perItem: 0, per1kTokensIn: 0, per1kTokensOut: 0, unit: 'XXX', ...car.price },
+      priceOf: desk.priceOf,
+      isAllowed: desk.isAllowed,
+      energy,
+      why,
       ...(car.shards === undefined ? {} : { shards: car.shards }),
-      ...(car.stayOdds === undefined ? {} : { stayOdds: car.stayOdds }),
+      ...(stayOdds === undefined ? {} : { stayOdds }),
       onEvent: car.onEvent ?? (() => undefined)
     })
   }
@@ -261,15 +317,15 @@ function openMesh(options: PeerOptions, join: readonly string[], store: ModelSto
 }
 
 /** Models that the car names by CID and doesn't have come from peers, under a peer key that is used for nothing else. */
-async function fetchMissing(options: PeerOptions, store: ModelStore, join: readonly string[]): Promise<void> {
+async function fetchMissing(options: PeerOptions, store: ModelStore, policy: ModelPolicy, join: readonly string[], signal: AbortSignal): Promise<void> {
   const stored = new Set((await store.list()).map(({ cid }) => cid))
   const missing = (options.car?.models ?? []).filter(isModelCid).filter(cid => !stored.has(cid))
   if (missing.length === 0) return
   const mesh = await openMesh(options, join, store, () => ({ type: 'hello', v: 1, agent: AGENT }), NO_HANDLERS)
   try {
     for (const cid of missing) {
-      await discoverShard(mesh, cid, AbortSignal.timeout(FETCH_DISCOVERY_MS))
-      await store.fetch(cid, { fetch: mesh.fetchBlock }, { policy: options.car?.policy ?? {} })
+      await discoverShard(mesh, cid, AbortSignal.any([signal, AbortSignal.timeout(FETCH_DISCOVERY_MS)]))
+      await store.fetch(cid, { fetch: mesh.fetchBlock }, { policy, signal })
     }
   } finally {
     await mesh.stop()
@@ -286,51 +342,67 @@ function hardwareClass(): 'cpu-2' | 'cpu-4' | 'cpu-8' | 'cpu-16' {
   return cores >= 16 ? 'cpu-16' : cores >= 8 ? 'cpu-8' : cores >= 4 ? 'cpu-4' : 'cpu-2'
 }
 
-async function assemble({ options, startSession }: Assembly, release: () => void): Promise<Peer> {
-  const parkedAtStart = options.car !== undefined && options.car.parked !== false
-  let session: Session | undefined = options.car === undefined || parkedAtStart ? await startSession(options.join ?? [], parkedAtStart) : undefined
+async function assemble({ options, startSession, folder }: Assembly, release: () => void): Promise<Peer> {
   let neighbours: readonly string[] = []
-  let lastStatus: CarStatus = { state: 'away', slots: options.car?.slots ?? 1, running: 0, queued: 0, done: 0, failed: 0, handedBack: 0, heard: 0, models: [] }
-  let turn: Promise<void> = Promise.resolve()
-  let stopped = false
+  let networkBytes = 0
+  let stopping: Promise<void> | undefined
+  const turns: Turns<Session> = createTurns<Session>({
+    start: signal =>
+      startSession({
+        join: [...new Set([...(options.join ?? []), ...neighbours])],
+        signal,
+        offering: desk === undefined || seat === undefined ? undefined : { desk, why: seat.why(), stayOdds: options.car?.stayOdds ?? stays?.odds }
+      }),
+    hurry: ({ stay }, departure) => void stay?.depart(departure),
+    end: async ({ mesh, client, stay }, departure) => {
+      neighbours = mesh
+        .connections()
+        .flatMap(({ addresses }) => addresses)
+        .slice(0, NEIGHBOURS_KEPT)
+      await stay?.depart(departure)
+      client.stop()
+      if (stay !== undefined) seat?.noteEnd(stay)
+      await mesh.stop()
+      networkBytes += mesh.transferredBytes()
+    }
+  })
+  const vehicleClock = options.car?.vehicleClock ?? SYSTEM_CLOCK
+  const desk =
+    options.car === undefined
+      ? undefined
+      : openOwnerDesk(folder, options.car, turns.session, () => networkBytes + (turns.session()?.mesh.transferredBytes() ?? 0))
+  const stays = options.car?.vehicle === undefined || desk === undefined ? undefined : openStayKeeper(folder, options.car, desk)
+  const seat: CarSeat | undefined =
+    options.car === undefined || desk === undefined
+      ? undefined
+      : createCarSeat({ options: options.car, turns, desk, stays, vehicleClock, nowMs: SYSTEM_CLOCK.monotonicMs })
+  const car = seat?.car
 
   const here = (): Session => {
-    if (session !== undefined && !stopped) return session
-    throw stopped
+    const session = turns.session()
+    if (session !== undefined && stopping === undefined) return session
+    throw stopping !== undefined
       ? new MotorpoolError('ERR_STOPPED', 'this peer has stopped; create a new one')
       : new MotorpoolError('ERR_LEAVING', 'this car is away, so it is not on the mesh; park it first')
   }
-  /** Departures, parkings and the stop, one after another. */
-  const inTurn = (act: () => Promise<void>): Promise<void> => {
-    turn = turn.catch(() => undefined).then(act)
-    return turn
-  }
-  const leave = async (reason: string, secondsLeft: number): Promise<void> => {
-    if (session === undefined) return
-    const { mesh, client, stay } = session
-    neighbours = mesh
-      .connections()
-      .flatMap(({ addresses }) => addresses)
-      .slice(0, NEIGHBOURS_KEPT)
-    await stay?.depart({ reason, secondsLeft })
-    client.stop()
-    if (stay !== undefined) lastStatus = { ...stay.status(), state: 'away' }
-    await mesh.stop()
-    session = undefined
+  const stop = async (): Promise<void> => {
+    const attended = seat?.stop()
+    try {
+      await turns.leave({ reason: 'this peer stops', secondsLeft: 0 })
+      await attended
+      desk?.stop()
+      await options.car?.vehicle?.stop()
+    } finally {
+      release()
+    }
   }
 
-  const car: Car | undefined =
-    options.car === undefined
-      ? undefined
-      : {
-          status: () => session?.stay?.status() ?? lastStatus,
-          depart: ({ reason, secondsLeft = DEPARTURE_SECONDS }) => inTurn(() => leave(reason, secondsLeft)),
-          park: () =>
-            inTurn(async () => {
-              if (stopped) throw new MotorpoolError('ERR_STOPPED', 'this peer has stopped; create a new one')
-              if (session === undefined) session = await startSession([...new Set([...(options.join ?? []), ...neighbours])], true)
-            })
-        }
+  if (options.car?.vehicle !== undefined) seat?.attend()
+  else if (options.car?.parked !== false)
+    await (car === undefined ? turns.enter() : car.park()).catch(error => {
+      desk?.stop()
+      throw error
+    })
 
   return {
     get peerId() {
@@ -343,22 +415,57 @@ async function assemble({ options, startSession }: Assembly, release: () => void
     addresses: () => here().mesh.addresses(),
     run: async (model, inputs, runOptions) => here().client.run(model, inputs, runOptions),
     submit: job => here().client.submit(job),
-    status: () => ({
-      peerId: session?.mesh.peerId ?? null,
-      addresses: session?.mesh.addresses() ?? [],
-      connections: session?.mesh.connections().length ?? 0,
-      links: session?.mesh.links().length ?? 0,
-      car: car?.status() ?? null,
-      client: session?.client.counts() ?? { leases: 0, submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
-    }),
-    connections: () => session?.mesh.connections() ?? [],
+    status: () => {
+      const session = turns.session()
+      return {
+        peerId: session?.mesh.peerId ?? null,
+        addresses: session?.mesh.addresses() ?? [],
+        connections: session?.mesh.connections().length ?? 0,
+        links: session?.mesh.links().length ?? 0,
+        car: car?.status() ?? null,
+        client: session?.client.counts() ?? { leases: 0, submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 }
+      }
+    },
+    connections: () => turns.session()?.mesh.connections() ?? [],
     ping: async (peer, pingOptions) => here().mesh.ping(peer.startsWith('/') ? await here().mesh.connect(peer, pingOptions) : (peer as PeerId), pingOptions),
-    stop: () =>
-      inTurn(async () => {
-        if (stopped) return
-        await leave('this peer stops', 0)
-        stopped = true
-        release()
-      })
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    }
   }
+}
+
+function openStayKeeper(folder: string, { vehicleClock }: CarOptions, desk: OwnerDesk): StayKeeper {
+  return createStayKeeper({
+    store: vehicleClock === undefined ? openPrivateJson(join(folder, 'stays.json'), stayHistorySchema, 'what the car has learnt of its stays') : NOT_KEPT,
+    unixMs: (vehicleClock ?? SYSTEM_CLOCK).unixMs,
+    timeZone: () => {
+      const policy = desk.policy()
+      return typeof policy === 'string' ? null : policy.timeZone
+    },
+    rate: vehicleClock?.rate ?? 1
+  })
+}
+
+function openOwnerDesk(folder: string, car: CarOptions, session: () => Session | undefined, networkBytes: () => number): OwnerDesk {
+  const { vehicle, vehicleClock = SYSTEM_CLOCK, energy = {} } = car
+  const models = () => session()?.stay?.status().models ?? []
+  return createOwnerDesk({
+    options: car,
+    nowMs: SYSTEM_CLOCK.monotonicMs,
+    unixMs: vehicleClock.unixMs,
+    usageStore: car.vehicleClock === undefined ? openPrivateJson(join(folder, 'usage.json'), usageSchema, 'what was used of today’s caps') : NOT_KEPT,
+    openMeter: () =>
+      openMeter({
+        ...energy,
+        processIds: () => models().flatMap(({ workerPids }) => workerPids),
+        ...(vehicle === undefined ? {} : { vehicleWatts: () => computerWatts(vehicle.signals(), SYSTEM_CLOCK.monotonicMs(), VEHICLE_WATTS_MS) })
+      }),
+    cpuMsOf: cid => {
+      const times = (models().find(model => model.cid === cid)?.workerPids ?? []).map(pid => cpuTimeMs(PROC, pid))
+      return times.reduce((sum, time) => (sum === null || time === null ? null : sum + time), 0)
+    },
+    networkBytes,
+    running: () => session()?.stay?.status().running
+  })
 }

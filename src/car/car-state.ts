@@ -57,6 +57,8 @@ export interface CarWork {
   readonly phase: CarPhase
   /** When a leaving car must be gone. */
   readonly leavesAtMs: number | null
+  /** When the stay is foreseen to end: nothing is admitted that couldn't be finished before; null when nobody knows. */
+  readonly endsAtMs: number | null
   /** Usual run time of each model that it holds, microseconds; null before the first run. */
   readonly models: ReadonlyMap<ModelCid, number | null>
   readonly leases: ReadonlyMap<LeaseId, GrantedLease>
@@ -103,6 +105,7 @@ export type CarStepEvent =
   | { readonly type: 'cancelled'; readonly lease: LeaseId; readonly client: PeerId; readonly task: TaskId; readonly attempt: number }
   | { readonly type: 'released'; readonly lease: LeaseId; readonly client: PeerId }
   | { readonly type: 'client-lost'; readonly client: PeerId }
+  | { readonly type: 'end-expected'; readonly atMs: number | null }
   | { readonly type: 'departing'; readonly secondsLeft: number; readonly reason: string }
   | { readonly type: 'woken' }
 
@@ -149,6 +152,7 @@ export function initialCarWork(settings: Pick<CarSettings, 'slots'> & Partial<Ca
     risk: NO_RISK,
     phase: 'away',
     leavesAtMs: null,
+    endsAtMs: null,
     models: new Map(),
     leases: new Map(),
     tasks: new Map(),

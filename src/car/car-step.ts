@@ -1,6 +1,6 @@
 import { mayAdmit, NO_RISK, takeRisk } from '../placement/stays/stay-admission.ts'
 import { stayStep } from '../placement/stays/stay-odds.ts'
-import type { LeaseId, PeerId, TaskId } from '../protocol/ids.ts'
+import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
 import { beginTurn, handOverLimit, isSharing, pickNext } from './take-turns.ts'
 
@@ -32,6 +32,7 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
         ...work,
         phase: 'parked',
         leavesAtMs: null,
+        endsAtMs: null,
         risk: NO_RISK,
         models: new Map(event.models.map(model => [model, work.models.get(model) ?? null])),
         leases: new Map(),
@@ -59,6 +60,8 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
       return work.leases.get(event.lease)?.client === event.client ? endLease(work, event.lease, effects) : work
     case 'client-lost':
       return loseClient(work, event.client, effects)
+    case 'end-expected':
+      return { ...work, endsAtMs: event.atMs }
     case 'departing':
       return depart(work, event, nowMs, effects)
     case 'woken':
@@ -82,7 +85,8 @@ const LEASE_SLOTS = 512
 
 function answerAnnouncement(work: CarWork, event: Extract<CarStepEvent, { type: 'announced' }>, nowMs: number, effects: CarEffect[]): CarWork {
   const runUs = work.models.get(event.model)
-  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || isFull(work, nowMs) || !staysFor(work, event.stay)) return work
+  if (work.phase !== 'parked' || runUs === undefined || work.answered.has(event.ask) || isFull(work, nowMs)) return work
+  if (!staysFor(work, event.stay) || !endsInTime(work, event.model, nowMs)) return work
   // A car that others keep busy is left in peace while free ones may answer; when all are asked, it shares what it has.
   if (work.tasks.size >= work.settings.slots && (!event.asksAll || hasWorkOf(work, event.client))) return work
   const answered = new Map([...work.answered].filter(([, expiresMs]) => expiresMs > nowMs)).set(event.ask, event.expiresMs)
@@ -137,6 +141,7 @@ function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>
   for (const other of work.tasks.values()) if (other.lease === lease) open++
   if (!staysFor(work, event.stay)) return refuse('ERR_LEAVING', 'the vehicle may be needed before this would be done; another car will do it')
   if (open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
+  if (!endsInTime(work, held.model, nowMs)) return refuse('ERR_LEAVING', 'the vehicle departs before it would be done; another car will do it')
   const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
   const risk = typeof event.stay === 'number' ? takeRisk(work.risk, event.stay, work.settings.admission) : work.risk
   return {
@@ -251,9 +256,30 @@ function depart(work: CarWork, event: Extract<CarStepEvent, { type: 'departing' 
   if (work.phase === 'away') return work
   const leavesAtMs = nowMs + event.secondsLeft * 1000
   const clients = new Set<PeerId>([...work.leases.values()].map(lease => lease.client))
-  effects.push({ type: 'tell-leaving', clients: [...clients], secondsLeft: Math.floor(event.secondsLeft), reason: event.reason })
+  effects.push({ type: 'tell-leaving', clients: [...clients], secondsLeft: Math.ceil(event.secondsLeft), reason: event.reason })
   const leaving: CarWork = { ...work, phase: 'leaving', leavesAtMs: Math.min(leavesAtMs, work.leavesAtMs ?? leavesAtMs) }
   return handBack(leaving, task => !fits(work, task, nowMs, leavesAtMs), effects)
+}
+
+/** A run time to reckon with where none is known, ms: most models answer within seconds. */
+const UNKNOWN_RUN_MS = 5000
+/** Reading, signing and sending take time too, and runs vary. */
+const SPARE_MS = 500
+
+/** How long what a car has taken on will take, and after it one more task: of `model`, or of the slowest that it holds. */
+export function drainMs(work: CarWork, model?: ModelCid): number {
+  const usualMs = (cid: ModelCid): number => {
+    const usualUs = work.models.get(cid)
+    return usualUs === null || usualUs === undefined ? UNKNOWN_RUN_MS : usualUs / 1000
+  }
+  let waitMs = 0
+  for (const task of work.tasks.values()) waitMs += usualMs(task.model)
+  const nextMs = model === undefined ? Math.max(0, ...[...work.tasks.values()].map(task => usualMs(task.model))) : usualMs(model)
+  return waitMs / work.settings.slots + nextMs
+}
+
+function endsInTime(work: CarWork, model: ModelCid, nowMs: number): boolean {
+  return work.endsAtMs === null || nowMs + drainMs(work, model) + SPARE_MS <= work.endsAtMs
 }
 
 /** Whether a task that runs should be done by then, by the usual time of its model. */
@@ -287,5 +313,5 @@ function finishLeaving(work: CarWork, nowMs: number, effects: CarEffect[]): CarW
   if (work.phase !== 'leaving' || work.leavesAtMs === null || (work.tasks.size > 0 && nowMs < work.leavesAtMs)) return work
   const empty = handBack(work, () => true, effects)
   effects.push({ type: 'gone' })
-  return { ...empty, phase: 'away', leavesAtMs: null, leases: new Map(), answered: new Map() }
+  return { ...empty, phase: 'away', leavesAtMs: null, endsAtMs: null, leases: new Map(), answered: new Map() }
 }

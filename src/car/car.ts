@@ -1,6 +1,16 @@
+import type { GridIntensity } from '../energy/carbon.ts'
+import type { PlannedDeparture } from '../energy/departure-forecast.ts'
+import type { FitnessReason } from '../energy/fitness.ts'
+import type { FitnessGateSettings } from '../energy/fitness-gate.ts'
+import type { OwnerPolicy } from '../energy/owner-policy.ts'
+import type { OwnerUsage } from '../energy/owner-usage.ts'
+import type { TaskEnergy } from '../energy/task-energy.ts'
 import type { ModelPolicy } from '../models/model.ts'
 import type { ShardSettings } from '../placement/shards.ts'
 import type { ModelCid, PeerId } from '../protocol/ids.ts'
+import type { VehicleSource, VehicleSourceState } from '../vehicle/vehicle-source.ts'
+import type { EnergyTotals } from './owner/energy-account.ts'
+import type { VehicleClock } from './owner/vehicle-facts.ts'
 
 export interface CarOptions {
   /** Tasks at once: 1, 2, 4 or 8; each model gets as many worker processes of one thread, and takes its memory as many times. @default 1 */
@@ -31,12 +41,26 @@ export interface CarOptions {
    * there; all cars of a mesh must have the same. @default SHARD_DEFAULTS: split above 128 cars, merge below 24
    */
   readonly shards?: Partial<ShardSettings>
+  /** Where the vehicle's state comes from: then the car joins and leaves by itself. The peer stops it. @default none: parked by hand */
+  readonly vehicle?: VehicleSource
+  /** The vehicle's time of day, for a trace that is played; what it uses of daily caps isn't kept then. @default this machine's */
+  readonly vehicleClock?: VehicleClock
+  /** What the owner allows; a car without a vehicle keeps to its price, accounts and models. @default DEFAULT_POLICY with a vehicle */
+  readonly ownerPolicy?: OwnerPolicy
+  /** How the vehicle's fitness opens the way in. @default 30 s of being fit, a join a minute */
+  readonly gate?: FitnessGateSettings
+  /** How energy is measured. */
+  readonly energy?: EnergyOptions
   /** Hears of every step, for logs. */
   readonly onEvent?: (event: CarEvent) => void
 }
 
 export type CarEvent =
-  | { readonly type: 'joined' }
+  /** The vehicle is fit, or not, in the owner's words. */
+  | { readonly type: 'fit' }
+  | { readonly type: 'unfit'; readonly reasons: readonly FitnessReason[] }
+  | { readonly type: 'joined'; readonly why: string }
+  | { readonly type: 'join-failed'; readonly reason: string; readonly retryInMs: number }
   | { readonly type: 'left'; readonly reason: string }
   | { readonly type: 'announcement-heard' }
   | { readonly type: 'offered'; readonly client: PeerId }
@@ -48,6 +72,7 @@ export type CarEvent =
       readonly ranUs: number /** To read and check the input, and to journal, sign and hand over the result. */
       readonly readUs: number
       readonly proveUs: number
+      readonly energy: TaskEnergy
     }
   | { readonly type: 'failed'; readonly client: PeerId; readonly reason: string }
   | { readonly type: 'handed-back'; readonly client: PeerId }
@@ -68,6 +93,10 @@ export interface CarStatus {
   readonly handedBack: number
   /** Announcements heard since it joined. */
   readonly heard: number
+  readonly joins: number
+  readonly energy: EnergyTotals
+  /** Null when the car is parked by hand. */
+  readonly vehicle: VehicleStatus | null
   readonly models: readonly {
     readonly cid: ModelCid
     readonly name: string
@@ -77,6 +106,33 @@ export interface CarStatus {
   }[]
 }
 
+/** What the owner may know of the vehicle; none of it goes to other peers. */
+export interface VehicleStatus {
+  readonly source: VehicleSource['name']
+  readonly state: VehicleSourceState
+  /** What is wrong with the source, in words. */
+  readonly trouble: string | null
+  /** Why the car isn't on the mesh, in words; empty while it is fit. */
+  readonly reasons: readonly FitnessReason[]
+  readonly batteryPercent: number | null
+  readonly pluggedIn: boolean | null
+  /** The earliest end of the stay that can be seen coming. */
+  readonly planned: PlannedDeparture | null
+  /** What work has used of today's caps. */
+  readonly today: OwnerUsage
+}
+
+export interface EnergyOptions {
+  /** @default /sys */
+  readonly sysfsRoot?: string
+  /** What a busy core draws above idle, W: without a meter, energy is estimated by it. @default none: unknown */
+  readonly wattsPerCore?: number
+  /** What the computer draws without tasks, W. @default learnt */
+  readonly idleWatts?: number
+  /** Needed for a carbon ceiling; asked every few minutes. */
+  readonly intensity?: () => Promise<GridIntensity>
+}
+
 export interface Car {
   status: () => CarStatus
   /**
@@ -84,6 +140,8 @@ export interface Car {
    * hands the rest back, stops the workers and leaves the mesh. Resolves when the workers are gone.
    */
   depart: (departure: { readonly reason: string; readonly secondsLeft?: number }) => Promise<void>
-  /** The vehicle is parked and fit again: joins with a fresh peer key. */
+  /** The vehicle is parked again: joins with a fresh peer key; with a vehicle source, as soon as that is fit. */
   park: () => Promise<void>
+  /** Takes effect at once; a text says why the policy can't be known, and keeps the car off the mesh. */
+  setOwnerPolicy: (policy: OwnerPolicy | string) => void
 }

@@ -8,6 +8,7 @@ import type { Announcement, Capacity } from '../protocol/announcement.ts'
 import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
 import { isMotorpoolError } from '../protocol/errors.ts'
 import {
+  type AccountId,
   cidFromBytes,
   cidToBytes,
   fromHex,
@@ -22,9 +23,10 @@ import {
 import type { Clock } from '../protocol/signer.ts'
 import type { CarEvent, CarStatus } from './car.ts'
 import { type CarEffect, type CarStepEvent, type CarWork, expectedS, initialCarWork } from './car-state.ts'
-import { carStep } from './car-step.ts'
+import { carStep, drainMs } from './car-step.ts'
 import type { LoadedModel } from './load-models.ts'
 import { createOfferDesk } from './offers.ts'
+import type { EnergyAccount } from './owner/energy-account.ts'
 import { joinShard, type ShardMember } from './shard-member.ts'
 import { createTaskDesk } from './task-desk.ts'
 
@@ -39,7 +41,13 @@ export interface CarInit {
   readonly models: readonly LoadedModel[]
   readonly slots: 1 | 2 | 4 | 8
   readonly hardware: Capacity['hardware']
-  readonly price: Price
+  /** The owner's terms for a model now. */
+  readonly priceOf: (model: ModelCid) => Price
+  /** Whether the owner works for an account now. */
+  readonly isAllowed: (client: AccountId) => boolean
+  readonly energy: EnergyAccount
+  /** Why it joined, for the owner. */
+  readonly why: string
   /** @default SHARD_DEFAULTS */
   readonly shards?: Partial<ShardSettings>
   /** Odds that the vehicle stays for so many seconds more, in [0, 1], as it has learnt; null when nothing tells. @default null: it tries all */
@@ -54,7 +62,11 @@ export interface CarStay {
   capacity: () => Uint8Array
   /** Per model CID bytes: shard prefix and cars counted there; for hello. */
   shards: () => [Uint8Array, string, number][]
-  status: () => Omit<CarStatus, 'state'> & { readonly state: CarStatus['state'] }
+  status: () => Omit<CarStatus, 'joins' | 'energy' | 'vehicle'>
+  /** Nothing is admitted any more that couldn't be finished by then (monotonic ms); null when no end is foreseen. */
+  expectEnd: (atMs: number | null) => void
+  /** How long its work and one task more take, ms. */
+  drainMs: () => number
   /** Resolves when the workers are gone and everybody was told. */
   depart: (departure: { readonly reason: string; readonly secondsLeft: number }) => Promise<void>
 }
@@ -68,6 +80,10 @@ const DIAL_MS = 3000
 /** Capacity records outlive a renewal (12 min) and are dead within half an hour, seconds. */
 const CAPACITY_SECONDS = 1800
 const CAPACITY_RENEWAL_MS = 12 * 60_000
+/** A foreseen end that moves by less is the same, ms. */
+const SAME_END_MS = 50
+/** All that clients are told: the owner's reasons say where the driver is and when. */
+const TOLD_REASON = 'the vehicle is needed'
 /** Saying goodbye on the DHT is a courtesy that must not hold up a departure, ms. */
 const FAREWELL_MS = 1000
 
@@ -79,12 +95,15 @@ export function createCar(init: CarInit): CarStay {
     peerSigner: mesh.signer,
     deviceSeed: init.deviceSeed,
     accountIndex: init.accountIndex,
-    price: init.price,
+    priceOf: init.priceOf,
+    energyMjOf: model => wholeOrNull(init.energy.expected(model)?.marginalMj),
+    isAllowed: init.isAllowed,
     nowSeconds
   })
   const models = new Map(init.models.map(model => [model.cid, model]))
   const rounds = new Map<string, Announcement>()
   let heard = 0
+  let leftFor = ''
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
   const batches = init.models.length > 0 && init.models.every(({ runner }) => runner.model.batching === 'rows')
@@ -98,6 +117,7 @@ export function createCar(init: CarInit): CarStay {
     work: () => work,
     step,
     accountFor: desk.accountFor,
+    energy: init.energy,
     stayFor: model => stayFor(expectedS(work, model)),
     say,
     onEvent
@@ -118,7 +138,7 @@ export function createCar(init: CarInit): CarStay {
   const renewal = setInterval(publishCapacity, CAPACITY_RENEWAL_MS)
   renewal.unref()
   void publishCapacity()
-  onEvent({ type: 'joined' })
+  onEvent({ type: 'joined', why: init.why })
 
   function joinShards(model: ModelCid): ShardMember {
     const settings = { ...SHARD_DEFAULTS, ...init.shards }
@@ -152,12 +172,12 @@ export function createCar(init: CarInit): CarStay {
     onEvent({ type: 'announcement-heard' })
     const { value: announcement } = openAnnouncement(message)
     const ask = toHex(announcement.task)
-    const { price } = init
+    const model = cidFromBytes(announcement.model)
+    const price = init.priceOf(model)
     if (price.perTask + price.perItem > announcement.ceiling || (price.unit !== announcement.unit && price.perTask + price.perItem > 0)) return
     if (!answersRound(announcement.task, announcement.round, peerIdToBytes(mesh.peerId), announcement.theta)) return
     rounds.set(ask, announcement)
     for (const [old, { expires }] of rounds) if (expires < nowSeconds()) rounds.delete(old)
-    const model = cidFromBytes(announcement.model)
     step({
       type: 'announced',
       ask,
@@ -192,7 +212,7 @@ export function createCar(init: CarInit): CarStay {
       case 'fail':
         return tasks.fail(effect)
       case 'tell-leaving': {
-        for (const client of effect.clients) say(client, { type: 'leaving', secondsLeft: effect.secondsLeft, reason: effect.reason })
+        for (const client of effect.clients) say(client, { type: 'leaving', secondsLeft: effect.secondsLeft, reason: TOLD_REASON })
         return
       }
       case 'gone':
@@ -239,13 +259,20 @@ export function createCar(init: CarInit): CarStay {
   async function finish(): Promise<void> {
     clearTimeout(timer)
     clearInterval(renewal)
-    tasks.close()
-    await Promise.all([...models.values()].map(model => model.runner.stop()))
+    // The processes first: whatever else fails, they are gone.
+    const stopped = Promise.all([...models.values()].map(model => model.runner.stop().catch(() => undefined)))
+    try {
+      tasks.close()
+    } catch (error) {
+      onEvent({ type: 'failed', client: mesh.peerId, reason: `the last receipts could not be signed: ${String(error)}` })
+    }
+    await stopped
     await Promise.all([
       mesh.putCapacity(capacity(true), { signal: AbortSignal.timeout(FAREWELL_MS) }).catch(() => undefined),
       ...[...members.values()].map(member => member.leave())
     ])
     ended.abort()
+    onEvent({ type: 'left', reason: leftFor })
     gone.resolve()
   }
 
@@ -295,10 +322,18 @@ export function createCar(init: CarInit): CarStay {
       ...tasks.counts(),
       models: [...models.values()].map(({ cid, name, runner }) => ({ cid, name, medianRunUs: work.models.get(cid) ?? null, workerPids: runner.pids }))
     }),
+    expectEnd: atMs => {
+      if (atMs === null ? work.endsAtMs !== null : Math.abs(atMs - (work.endsAtMs ?? 0)) > SAME_END_MS) step({ type: 'end-expected', atMs })
+    },
+    drainMs: () => drainMs(work),
     depart: async ({ reason, secondsLeft }) => {
+      if (work.phase === 'parked') leftFor = reason
       step({ type: 'departing', reason, secondsLeft })
       await gone.promise
-      onEvent({ type: 'left', reason })
     }
   }
+}
+
+function wholeOrNull(value: number | undefined): number | null {
+  return value === undefined ? null : Math.round(value)
 }

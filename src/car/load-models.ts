@@ -18,6 +18,8 @@ export interface LoadModelsInit {
   /** Throws `ERR_MODEL_NOT_ALLOWED` for a model that the owner's policy leaves out. */
   readonly checkPolicy: (model: StoredModel) => void
   readonly isAllowed: (model: StoredModel) => boolean
+  /** Gives up and leaves no process behind. */
+  readonly signal?: AbortSignal
 }
 
 /** Starts a worker for each model that the car is to hold: those named, else the newest version of each that its owner allows. */
@@ -33,12 +35,13 @@ export async function loadModels(init: LoadModelsInit, car: CarOptions): Promise
   throw failed.reason
 }
 
-async function load({ store, startRunner }: LoadModelsInit, car: CarOptions, { cid }: StoredModel): Promise<LoadedModel> {
+async function load({ store, startRunner, signal }: LoadModelsInit, car: CarOptions, { cid }: StoredModel): Promise<LoadedModel> {
   const { manifest, folder } = await store.open(cid)
   const runner = await startRunner(
     { cid, task: manifest.task, folder, files: manifest.files.map(file => file.path), batching: manifest.batching ?? 'none' },
     {
       workers: car.slots ?? 1,
+      ...(signal === undefined ? {} : { signal }),
       ...(car.memoryLimitBytes === undefined ? {} : { memoryLimitBytes: car.memoryLimitBytes }),
       onRestart: reason => car.onEvent?.({ type: 'worker-restarted', model: cid, reason })
     }

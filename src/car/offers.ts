@@ -5,7 +5,19 @@ import type { Link } from '../mesh/mesh.ts'
 import type { Offer } from '../protocol/control.ts'
 import { openAward, sealEnvelope } from '../protocol/envelope.ts'
 import type { ErrorCode } from '../protocol/errors.ts'
-import { cidFromBytes, cidToBytes, equalBytes, fromHex, type LeaseId, type ModelCid, type PeerId, peerIdToBytes, sha256, toHex } from '../protocol/ids.ts'
+import {
+  type AccountId,
+  cidFromBytes,
+  cidToBytes,
+  equalBytes,
+  fromHex,
+  type LeaseId,
+  type ModelCid,
+  type PeerId,
+  peerIdToBytes,
+  sha256,
+  toHex
+} from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { Signer } from '../protocol/signer.ts'
 import type { CarEffect } from './car-state.ts'
@@ -34,7 +46,11 @@ export function createOfferDesk(init: {
   readonly peerSigner: Signer
   readonly deviceSeed: Uint8Array
   readonly accountIndex: number
-  readonly price: Price
+  readonly priceOf: (model: ModelCid) => Price
+  /** Expected marginal energy of one task, millijoules; null when unknown. */
+  readonly energyMjOf: (model: ModelCid) => number | null
+  /** Whether the owner works for that account. */
+  readonly isAllowed: (client: AccountId) => boolean
   readonly nowSeconds: () => number
 }): OfferDesk {
   const accounts = new Map<string, Signer>()
@@ -51,12 +67,14 @@ export function createOfferDesk(init: {
     return account
   }
 
+  const isWelcome = (client: Uint8Array): boolean => init.isAllowed(toHex(client) as AccountId)
+
   return {
     accountFor,
     write: (link, effect, round) => {
       const account = accountFor(link)
       const { account: client, nonce } = link.hello
-      if (account === undefined || client === undefined || nonce === undefined) return undefined
+      if (account === undefined || client === undefined || nonce === undefined || !isWelcome(client)) return undefined
       const now = init.nowSeconds()
       const offer: Offer = {
         v: 1,
@@ -70,9 +88,9 @@ export function createOfferDesk(init: {
         queued: effect.queued,
         completionUs: effect.completionUs,
         runUs: effect.runUs,
-        price: init.price,
+        price: init.priceOf(effect.model),
         stay: effect.stay,
-        energyMj: null,
+        energyMj: init.energyMjOf(effect.model),
         issued: now,
         expires: now + OFFER_SECONDS
       }
@@ -95,6 +113,7 @@ export function createOfferDesk(init: {
         !equalBytes(award.car, account.publicKey)
       )
         return { lease, refusal: 'ERR_BAD_SIGNATURE' }
+      if (!isWelcome(award.client)) return { lease, refusal: 'ERR_NOT_ALLOWED' }
       const digest = toHex(award.offer)
       const offered = made.get(digest)
       if (offered === undefined || offered.client !== link.remote) return { lease, refusal: 'ERR_REPLAYED' }

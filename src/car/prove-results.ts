@@ -1,3 +1,4 @@
+import type { TaskEnergy } from '../energy/task-energy.ts'
 import type { NumericsClass, RunResult } from '../inference/runner.ts'
 import { signFlush } from '../ledger/flush.ts'
 import { encodeLeaf, type Leaf, wholeMinute } from '../ledger/leaf.ts'
@@ -27,6 +28,7 @@ export interface ProvableResult {
   readonly result: RunResult
   /** Microseconds from admission until the run began, the runner's own queue included. */
   readonly queuedUs: number
+  readonly energy: TaskEnergy
 }
 
 export interface ProverInit {
@@ -64,7 +66,7 @@ interface Waiting {
 export function createProver({ journal, unixMs, signal, onRefused }: ProverInit): Prover {
   const waiting = new Map<LeaseId, Waiting>()
 
-  function leafOf({ lease, price }: LeaseContext, { head, result, queuedUs }: ProvableResult): Uint8Array {
+  function leafOf({ lease, price }: LeaseContext, { head, result, queuedUs, energy }: ProvableResult): Uint8Array {
     const units = { items: 1, tokensIn: 0, tokensOut: 0 }
     const leaf: Leaf = {
       seq: journal.nextSeq(fromHex(lease)),
@@ -77,7 +79,7 @@ export function createProver({ journal, unixMs, signal, onRefused }: ProverInit)
       together: result.together,
       units,
       times: { at: wholeMinute(unixMs() / 1000), queuedUs, ranUs: result.ranUs },
-      energy: { marginalMj: 0, attributedMj: 0, by: 'unknown' },
+      energy,
       price: priceOf(price, units)
     }
     return encodeLeaf(leaf)

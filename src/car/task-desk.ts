@@ -1,3 +1,4 @@
+import type { TaskEnergy } from '../energy/task-energy.ts'
 import type { RunResult } from '../inference/runner.ts'
 import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
@@ -10,6 +11,7 @@ import type { TaskHead } from '../protocol/transfer.ts'
 import type { CarEvent } from './car.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from './car-state.ts'
 import type { LoadedModel } from './load-models.ts'
+import type { EnergyAccount } from './owner/energy-account.ts'
 import { createProver, type LeaseContext } from './prove-results.ts'
 import { readTask } from './read-task.ts'
 
@@ -26,6 +28,7 @@ export interface TaskDeskInit {
   /** Odds that the car stays until one more task of this model is done, in [0, 1]; null when unknown. */
   readonly stayFor: (model: ModelCid) => number | null
   readonly say: (client: Link['remote'], message: Parameters<Link['send']>[0]) => void
+  readonly energy: EnergyAccount
   readonly onEvent: (event: CarEvent) => void
 }
 
@@ -60,6 +63,7 @@ interface Admission {
   readonly readUs: number
   readonly stop: AbortController
   startedMs: number
+  energy: TaskEnergy
   result: RunResult | undefined
 }
 
@@ -111,7 +115,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       if (stop.signal.aborted) return
       const admittedMs = clock.monotonicMs()
       const readUs = Math.round((admittedMs - arrivedMs) * 1000)
-      admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, result: undefined })
+      admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, energy: UNKNOWN_ENERGY, result: undefined })
       step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs, stay: init.stayFor(held.model) })
       if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
     } catch (error) {
@@ -141,8 +145,11 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     if (admission === undefined || model === undefined) return
     const limitMs = Math.max(1, task.deadlineMs - clock.monotonicMs())
     admission.startedMs = clock.monotonicMs()
+    init.energy.begin(key, task.model, together(model))
     try {
-      const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal })
+      const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal }).finally(() => {
+        admission.energy = init.energy.end(key)
+      })
       admission.result = result
       step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: Math.round(result.ranUs / result.together) })
     } catch (error) {
@@ -152,13 +159,19 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     admissions.delete(key)
   }
 
+  /** Tasks of a model that run at the same time: one in each worker, or all that it has where they may share a run. */
+  function together({ runner }: LoadedModel): number {
+    const { slots, ahead } = work().settings
+    return runner.model.batching === 'rows' ? slots + ahead : slots
+  }
+
   async function reply(effect: Extract<CarEffect, { type: 'reply' }>): Promise<void> {
     const admission = admissions.get(keyOf(effect))
     const lease = leases.get(effect.lease)
     const cid = work().leases.get(effect.lease)?.model
     const model = cid === undefined ? undefined : models.get(cid)
     if (admission?.result === undefined || lease === undefined || cid === undefined || model === undefined) return
-    const { link, head, result, admittedMs, startedMs, readUs } = admission
+    const { link, head, result, admittedMs, startedMs, readUs, energy } = admission
     const account = init.accountFor(link)
     if (account === undefined) return
     const context = { link, lease: effect.lease, model: cid, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
@@ -166,9 +179,9 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     lease.sending++
     try {
       const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
-      await prover.send(context, { head, result, queuedUs }, isAlone(effect.lease))
+      await prover.send(context, { head, result, queuedUs, energy }, isAlone(effect.lease))
       counts.done++
-      onEvent({ type: 'done', client: link.remote, ranUs: result.ranUs, readUs, proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000) })
+      onEvent({ type: 'done', client: link.remote, ranUs: result.ranUs, energy, readUs, proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000) })
     } catch (error) {
       if (link.closed || init.signal.aborted) return
       refuseProof(context, head, error)
@@ -235,6 +248,8 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     }
   }
 }
+
+const UNKNOWN_ENERGY: TaskEnergy = { marginalMj: 0, attributedMj: 0, by: 'unknown' }
 
 /** How a failure is told to the client. */
 function blameOf(error: unknown): [MotorpoolError['code'], string, boolean] {

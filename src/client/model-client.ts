@@ -168,7 +168,9 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     receipts: submissions.receipts,
     received: (link, head, body) => void submissions.receive(link, head, body),
     leaving: (car, secondsLeft) => {
-      if (awards.has(car)) step({ type: 'leaving', car, secondsLeft })
+      if (!awards.has(car)) return
+      submissions.tell({ type: 'leaving', car, secondsLeft })
+      step({ type: 'leaving', car, secondsLeft })
     },
     lost: (car, reason) => {
       if (awards.has(car)) step({ type: 'car-lost', car, reason })

@@ -92,6 +92,8 @@ export interface RunnerOptions {
   readonly killAfterAbortMs?: number
   /** Milliseconds that loading the model may take. @default 60000 */
   readonly loadLimitMs?: number
+  /** Gives up loading and kills what was started; without effect once it is loaded. */
+  readonly signal?: AbortSignal
   /** Told when a worker died and was replaced, for logs. */
   readonly onRestart?: (reason: string) => void
 }

@@ -62,10 +62,15 @@ export async function startRunner(model: RunnableModel, options: RunnerOptions =
       })
     )
   }
-  const loaded = await Promise.all(seats.map(seat => seat.loaded)).catch(async (error: unknown) => {
-    await stop(stopped())
-    throw error
-  })
+  const giveUp = (): void => void stop(stopped())
+  options.signal?.addEventListener('abort', giveUp, { once: true })
+  if (options.signal?.aborted === true) giveUp()
+  const loaded = await Promise.all(seats.map(seat => seat.loaded))
+    .catch(async (error: unknown) => {
+      await stop(stopped())
+      throw error
+    })
+    .finally(() => options.signal?.removeEventListener('abort', giveUp))
   const [first] = loaded as [LoadedWorker, ...LoadedWorker[]]
 
   return {

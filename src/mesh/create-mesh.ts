@@ -20,6 +20,7 @@ import { type Links, openLinks } from './link/links.ts'
 import type { LinkHandlers, Mesh } from './mesh.ts'
 import { MESH_LIMITS, type MeshLimits } from './mesh-limits.ts'
 import { openTopics, type TopicVerdict } from './topics.ts'
+import { createTraffic } from './transport/traffic.ts'
 import { limitedSignal } from './with-signal.ts'
 
 export interface MeshInit {
@@ -60,13 +61,14 @@ export async function createMesh(init: MeshInit): Promise<HostedMesh> {
   const limits: MeshLimits = { ...MESH_LIMITS, ...init.limits }
   for (const address of [...init.listen, ...init.join]) parseAddress(address)
   const stopping = new AbortController()
+  const traffic = createTraffic()
   // Everything under way listens to it.
   setMaxListeners(0, stopping.signal)
   let meet: ((found: PeerInfo) => void) | undefined
   const host = await createHost({
     ...init,
     limits,
-    stack: init.stack ?? connectionStack(),
+    stack: init.stack ?? connectionStack(traffic.watch),
     onDiscovered: found => meet?.(found)
   })
   const blocks = createBlockExchange({ read: init.readBlock ?? (async () => undefined), links: () => links.list() })
@@ -134,6 +136,7 @@ export async function createMesh(init: MeshInit): Promise<HostedMesh> {
     },
     links: links.list,
     fetchBlock: blocks.fetch,
+    transferredBytes: traffic.bytes,
     refused: links.refused,
     connections: () => {
       const byPeer = new Map<PeerId, Multiaddr[]>()

@@ -100,5 +100,7 @@ export interface Mesh {
   getCapacity: (peer: PeerId, options?: SignalOption) => Promise<Uint8Array | undefined>
   /** Bytes by CID (a signed manifest or a block of a model) from one linked peer after another, unchecked; errors `ERR_MODEL_UNKNOWN` when none has them. */
   fetchBlock: (cid: string, options?: SignalOption) => Promise<Uint8Array>
+  /** Sent and received so far, overhead included: what a metered network counts. */
+  transferredBytes: () => number
   stop: () => Promise<void>
 }

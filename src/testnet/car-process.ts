@@ -17,6 +17,12 @@ export interface CarProcessOptions {
   readonly slots: number
   /** Ends with the process that started it, however that ends. */
   readonly tethered: boolean
+  /** Where its vehicle's state comes from, as `motorpool up --vehicle` takes it; the car then joins by itself. @default parked by hand */
+  readonly vehicle?: string
+  /** Its owner's policy file. @default `policy.yaml` in its data folder */
+  readonly policy?: string
+  /** To estimate energy, W. */
+  readonly coreWatts?: number
   readonly signal?: AbortSignal
 }
 
@@ -40,10 +46,10 @@ export async function startCarProcess(options: CarProcessOptions): Promise<Testn
   })
   try {
     const line = await readyLine(child, signal)
-    const { peerId, addresses } = JSON.parse(line) as { peerId: string; addresses: string[] }
+    const { peerId, addresses } = JSON.parse(line) as { peerId: string | null; addresses: string[] }
     child.stdout?.destroy()
     child.unref()
-    return { name, ...identifyProcess(child.pid ?? 0), peerId, addresses, dataFolder }
+    return { name, ...identifyProcess(child.pid ?? 0), peerId: peerId ?? '', addresses, dataFolder }
   } catch (cause) {
     child.kill('SIGKILL')
     if (signal?.aborted === true) throw abortError(signal)
@@ -70,7 +76,10 @@ function carArguments(options: CarProcessOptions): string[] {
     '--log-level',
     'info',
     ...joins,
-    ...tether
+    ...tether,
+    ...(options.vehicle === undefined ? [] : ['--vehicle', options.vehicle]),
+    ...(options.policy === undefined ? [] : ['--policy', options.policy]),
+    ...(options.coreWatts === undefined ? [] : ['--core-watts', String(options.coreWatts)])
   ]
 }
 

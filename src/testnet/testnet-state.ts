@@ -10,7 +10,7 @@ const carSchema = z.strictObject({
   name: z.string().regex(/^car-[1-9]\d*$/),
   pid: z.int().positive(),
   startTicks: z.string().optional(),
-  /** At its first join; a car that leaves and joins again has a new one. */
+  /** At its first join; a car that leaves and joins again has a new one. Empty for one whose vehicle was not fit yet. */
   peerId: z.string(),
   addresses: z.array(z.string()),
   dataFolder: z.string()

@@ -145,11 +145,16 @@ async function status(options: TestnetCommandOptions, context: CommandContext): 
       car.pid,
       now?.car?.running ?? 0,
       now?.car?.done ?? 0,
+      now?.car === undefined || now.car === null || now.car.energy.by === 'unknown'
+        ? ''
+        : `${(now.car.energy.attributedMj / 1000).toFixed(1)} (${now.car.energy.by})`,
       now?.car?.handedBack ?? 0,
-      now?.connections ?? 0
+      now?.connections ?? 0,
+      now?.car?.vehicle?.batteryPercent == null ? '' : `${Math.round(now.car.vehicle.batteryPercent)} %`,
+      now?.car?.vehicle?.reasons.map(({ text }) => text).join('; ') ?? ''
     ]
   })
-  context.print(formatTable(['car', 'peer', 'state', 'process', 'running', 'done', 'handed back', 'connections'], rows))
+  context.print(formatTable(['car', 'peer', 'state', 'process', 'running', 'done', 'joules', 'handed back', 'connections', 'battery', 'not fit because'], rows))
 }
 
 async function kill(name: string, options: TestnetCommandOptions): Promise<string> {

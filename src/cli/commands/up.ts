@@ -1,16 +1,23 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import pino from 'pino'
-import type { CarOptions } from '../../car/car.ts'
+import type { CarEvent, CarOptions } from '../../car/car.ts'
 import type { ModelPolicy } from '../../models/model.ts'
 import type { Peer } from '../../peer.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
+import { isManual } from '../../vehicle/open-vehicle-source.ts'
+import { VEHICLE_ADDRESSES } from '../../vehicle/vehicle-address.ts'
+import type { VehicleSource } from '../../vehicle/vehicle-source.ts'
 import type { AdminStatus } from '../admin/methods.ts'
 import { type AdminHandlers, startAdminServer } from '../admin/server.ts'
 import type { CommandContext } from '../context.ts'
 import { dataFolderPath } from '../data-folder-path.ts'
 import { collectAllowed, ownModelsPolicy } from '../model-policy.ts'
-import { type CommonOptions, collect, withCommonOptions } from '../options.ts'
+import { type CommonOptions, collect, wholeNumber, withCommonOptions } from '../options.ts'
+import { policyPath, readPolicyFile } from '../policy/policy-file.ts'
+import { watchPolicy } from '../policy/watch-policy.ts'
+import { describeEvent } from '../vehicle/describe-event.ts'
+import { openVehicle } from '../vehicle/open-vehicle.ts'
 
 interface UpOptions extends CommonOptions {
   readonly join?: readonly string[]
@@ -22,6 +29,9 @@ interface UpOptions extends CommonOptions {
   readonly mdns?: boolean
   readonly logLevel: string
   readonly tethered?: boolean
+  readonly vehicle?: string
+  readonly policy?: string
+  readonly coreWatts?: number
 }
 
 const SLOTS = ['1', '2', '4', '8']
@@ -36,6 +46,9 @@ export function addUp(program: Command, context: CommandContext): void {
     .option('--allow <key-or-cid>', 'a publisher’s key or a model’s CID that may run here; may be repeated (default: models added here)', collectAllowed)
     .option('--model <name>', 'a model to load; may be repeated (default: every allowed one)', collect)
     .option('--models <folder>', 'a model store to share (default: models in the data folder)')
+    .option('--vehicle <address>', `where the vehicle’s state comes from: ${VEHICLE_ADDRESSES.join(', ')} (default: parked by hand)`)
+    .option('--policy <file>', 'what the owner allows; read again when it changes (default: policy.yaml in the data folder, with --vehicle)')
+    .option('--core-watts <watts>', 'what a busy core draws, to estimate energy where no meter is', wholeNumber(1, 1000))
     .option('--mdns', 'find peers in the same network')
     .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
     .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
@@ -44,8 +57,18 @@ export function addUp(program: Command, context: CommandContext): void {
 
 async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const dataFolder = dataFolderPath(options.dataDir, context.environment)
+  const policyFile = options.policy ?? (options.vehicle === undefined ? undefined : policyPath(dataFolder))
+  // What is wrong at the start is told as an error; later, it keeps the car off the mesh.
+  const ownerPolicy = policyFile === undefined ? undefined : readPolicyFile(policyFile)
+  const vehicle = options.vehicle === undefined ? {} : await openVehicle(options.vehicle)
   const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }))
   const { createPeer } = await import('../../peer.ts')
+  const told = (event: CarEvent): void => {
+    if (event.type === 'failed' || event.type === 'worker-restarted' || event.type === 'join-failed') log.warn(event)
+    else log.info(event)
+    const line = options.vehicle === undefined || options.json === true ? undefined : describeEvent(event)
+    if (line !== undefined) context.note(line)
+  }
   const peer = await createPeer({
     dataFolder,
     modelFolder: options.models ?? join(dataFolder, 'models'),
@@ -56,16 +79,23 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
       slots: Number(options.slots) as CarOptions['slots'],
       policy: options.allow ?? ownModelsPolicy(dataFolder),
       models: options.model,
-      onEvent: event => (event.type === 'failed' || event.type === 'worker-restarted' ? log.warn(event) : log.info(event))
+      ...vehicle,
+      ...(ownerPolicy === undefined ? {} : { ownerPolicy }),
+      ...(options.coreWatts === undefined ? {} : { energy: { wattsPerCore: options.coreWatts } }),
+      onEvent: told
     }
+  }).catch(async error => {
+    await vehicle.vehicle?.stop()
+    throw error
   })
+  const unwatch = policyFile === undefined ? () => undefined : watchPolicy(policyFile, policy => peer.car?.setOwnerPolicy(policy))
   const asked = Promise.withResolvers<void>()
   const status = (): AdminStatus => {
     const now = peer.status()
     return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder }
   }
   try {
-    const admin = await startAdminServer(dataFolder, handlersFor(peer, status, asked.resolve))
+    const admin = await startAdminServer(dataFolder, handlersFor(peer, vehicle.vehicle, status, asked.resolve))
     context.signal.addEventListener('abort', () => asked.resolve(), { once: true })
     if (context.signal.aborted) asked.resolve()
     if (options.tethered === true) process.stdin.on('end', asked.resolve).on('error', asked.resolve).resume()
@@ -73,12 +103,13 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
     await asked.promise
     await admin.stop()
   } finally {
+    unwatch()
     await peer.stop()
   }
   context.endWith(0)
 }
 
-function handlersFor(peer: Peer, status: () => AdminStatus, stop: () => void): AdminHandlers {
+function handlersFor(peer: Peer, vehicle: VehicleSource | undefined, status: () => AdminStatus, stop: () => void): AdminHandlers {
   const car = () => {
     if (peer.car === undefined) throw new MotorpoolError('ERR_INVALID_OPTION', 'this peer offers no car; start one with motorpool up')
     return peer.car
@@ -88,10 +119,12 @@ function handlersFor(peer: Peer, status: () => AdminStatus, stop: () => void): A
     peers: () => peer.connections(),
     ping: async ({ peer: other }) => ({ roundTripMs: await peer.ping(other, { signal: AbortSignal.timeout(10_000) }) }),
     drive: async ({ reason = 'the driver needs the vehicle', secondsLeft }) => {
+      if (vehicle !== undefined && isManual(vehicle)) vehicle.drive(reason)
       await car().depart({ reason, secondsLeft })
       return status()
     },
     park: async () => {
+      if (vehicle !== undefined && isManual(vehicle)) vehicle.park()
       await car().park()
       return status()
     },

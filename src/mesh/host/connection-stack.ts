@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { noise } from '@libp2p/noise'
 import { yamux } from '@libp2p/yamux'
 import type { Libp2pOptions } from 'libp2p'
@@ -17,9 +18,9 @@ const NEVER_IDLE_MS = 24 * 60 * 60 * 1000
 const MOST_WINDOW_BYTES = 256 * 1024
 
 /** TCP, TLS before noise (native TLS costs a third less CPU; peers in other languages have both), and yamux. */
-export function connectionStack(): ConnectionStack {
+export function connectionStack(onSocket?: (socket: Socket) => void): ConnectionStack {
   return {
-    transports: [socketTransport({ idleMs: NEVER_IDLE_MS })],
+    transports: [socketTransport({ idleMs: NEVER_IDLE_MS, ...(onSocket === undefined ? {} : { onSocket }) })],
     connectionEncrypters: [socketTls(), noise()],
     streamMuxers: [
       yamux({

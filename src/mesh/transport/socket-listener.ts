@@ -10,6 +10,7 @@ export interface SocketListenerInit {
   readonly upgrader: Upgrader
   readonly logger: ComponentLogger
   readonly idleMs: number
+  readonly onSocket?: (socket: Socket) => void
 }
 
 /** Accepts sockets on one address and hands them to libp2p, which refuses what is above its limits. */
@@ -60,7 +61,8 @@ export class SocketListener extends TypedEventEmitter<ListenerEvents> implements
       socket.destroy()
       return
     }
-    const { logger, idleMs, upgrader } = this.#init
+    const { logger, idleMs, upgrader, onSocket } = this.#init
+    onSocket?.(socket)
     const log = logger.forComponent('motorpool:socket')
     const connection = new SocketConnection({ socket, direction: 'inbound', remoteAddr, idleMs, log })
     this.#connections.add(connection)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import {
   AbortError,
   type ComponentLogger,
@@ -18,6 +18,8 @@ import { SocketListener } from './socket-listener.ts'
 export interface SocketTransportInit {
   /** A socket that is silent for longer is aborted. */
   readonly idleMs: number
+  /** Hears of every socket, dialled or accepted. */
+  readonly onSocket?: (socket: Socket) => void
 }
 
 /** TCP (and Unix sockets) like `@libp2p/tcp`, same wire and multiaddrs, whose connections can hand on their socket. */
@@ -29,7 +31,7 @@ export function socketTransport(init: SocketTransportInit): (components: { reado
       [Symbol.toStringTag]: 'motorpool-socket',
       [serviceCapabilities]: ['@libp2p/transport'],
       dial: (address, options) => dial(address, options, init, logger),
-      createListener: ({ upgrader }) => new SocketListener({ upgrader, logger, idleMs: init.idleMs }),
+      createListener: ({ upgrader }) => new SocketListener({ upgrader, logger, ...init }),
       listenFilter: filter,
       dialFilter: filter
     } satisfies Transport & { [serviceCapabilities]: string[] }
@@ -53,6 +55,7 @@ async function dial(
     if (signal.aborted) throw new AbortError()
     throw new Error(`cannot connect to ${address}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
+  init.onSocket?.(socket)
   const connection = new SocketConnection({
     socket,
     direction: 'outbound',
