@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { Peer, PeerOptions } from '../peer.ts'
 import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
+import { isAlive } from '../testnet/process-identity.ts'
 import { defaultTestnetFolder, readTestnet, type TestnetState, testnetModelFolder } from '../testnet/testnet-state.ts'
 import { adminRequest } from './admin/client.ts'
 import type { AdminStatus } from './admin/methods.ts'
@@ -94,8 +95,11 @@ export async function livingAddresses(state: TestnetState): Promise<string[]> {
 }
 
 async function throughTestnet(folder: string, options: MeshOptions, context: CommandContext): Promise<ClientOptions> {
-  const living = await livingAddresses(readTestnet(folder))
-  const through = [...(options.join ?? []), ...living.slice(0, JOIN_THROUGH)]
+  const state = readTestnet(folder)
+  const living = await livingAddresses(state)
+  // Who isn't there now may be soon, at the same place.
+  const later = living.length < JOIN_THROUGH && state.cars.some(isAlive) ? (state.day?.entrances ?? []).slice(0, JOIN_THROUGH) : []
+  const through = [...(options.join ?? []), ...living.slice(0, JOIN_THROUGH), ...later]
   if (through.length === 0)
     throw new MotorpoolError('ERR_NO_TESTNET', `no car of the testnet in ${folder} runs; start one with motorpool testnet park car-1 --dir ${folder}`)
   const dataFolder = join(options.dataDir === undefined ? folder : dataFolderPath(options.dataDir, context.environment), 'client')

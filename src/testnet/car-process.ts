@@ -15,6 +15,8 @@ export interface CarProcessOptions {
   readonly publisher: string
   readonly join: readonly string[]
   readonly slots: number
+  /** Its vehicle's address and where it listens; missing: it is parked by hand and listens anywhere. */
+  readonly attends?: { readonly vehicle: string; readonly listen: string; readonly wattsPerCore: number }
   /** Ends with the process that started it, however that ends. */
   readonly tethered: boolean
   readonly signal?: AbortSignal
@@ -22,7 +24,8 @@ export interface CarProcessOptions {
 
 /** A car loads models and joins within a few seconds; a busy machine takes longer. */
 const READY_LIMIT_MS = 60_000
-const LOG_FILE = 'car.log'
+/** What a car tells of itself, a JSON object a line. */
+export const LOG_FILE = 'car.log'
 
 /**
  * Starts `motorpool up` as a process of its own and resolves when it says that it is ready. It leads its own process
@@ -40,7 +43,7 @@ export async function startCarProcess(options: CarProcessOptions): Promise<Testn
   })
   try {
     const line = await readyLine(child, signal)
-    const { peerId, addresses } = JSON.parse(line) as { peerId: string; addresses: string[] }
+    const { peerId, addresses } = JSON.parse(line) as { peerId: string | null; addresses: string[] }
     child.stdout?.destroy()
     child.unref()
     return { name, ...identifyProcess(child.pid ?? 0), peerId, addresses, dataFolder }
@@ -56,6 +59,10 @@ export async function startCarProcess(options: CarProcessOptions): Promise<Testn
 function carArguments(options: CarProcessOptions): string[] {
   const joins = options.join.flatMap(address => ['--join', address])
   const tether = options.tethered ? ['--tethered'] : []
+  const { attends } = options
+  // Meters would charge each car with what all processes of this machine draw.
+  const vehicle =
+    attends === undefined ? [] : ['--vehicle', attends.vehicle, '--listen', attends.listen, '--watts-per-core', String(attends.wattsPerCore), '--no-meters']
   return [
     'up',
     '--json',
@@ -70,6 +77,7 @@ function carArguments(options: CarProcessOptions): string[] {
     '--log-level',
     'info',
     ...joins,
+    ...vehicle,
     ...tether
   ]
 }

@@ -1,18 +1,22 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import pino from 'pino'
-import type { CarOptions } from '../../car/car.ts'
+import type { CarEvent, CarOptions } from '../../car/car.ts'
 import type { ModelPolicy } from '../../models/model.ts'
 import type { Peer } from '../../peer.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
-import type { AdminStatus } from '../admin/methods.ts'
+import { isTrace } from '../../vehicle/open-vehicle-source.ts'
+import type { AdminStatus, CarStory } from '../admin/methods.ts'
 import { type AdminHandlers, startAdminServer } from '../admin/server.ts'
 import type { CommandContext } from '../context.ts'
 import { dataFolderPath } from '../data-folder-path.ts'
 import { collectAllowed, ownModelsPolicy } from '../model-policy.ts'
 import { type CommonOptions, collect, withCommonOptions } from '../options.ts'
+import { policyPath } from '../policy/policy-file.ts'
+import { vehicleLines } from '../vehicle/car-words.ts'
+import { type VehicleOptions, vehicleOptions, watchPolicy, withVehicleOptions } from '../vehicle/vehicle-options.ts'
 
-interface UpOptions extends CommonOptions {
+interface UpOptions extends CommonOptions, VehicleOptions {
   readonly join?: readonly string[]
   readonly listen?: readonly string[]
   readonly slots: string
@@ -29,7 +33,7 @@ const SLOTS = ['1', '2', '4', '8']
 /** `motorpool up`: this machine as a car, until it is told to stop. */
 export function addUp(program: Command, context: CommandContext): void {
   const command = program.command('up').description('join the mesh as a parked car, until Ctrl-C or motorpool down')
-  withCommonOptions(command, 'motorpool up --join /ip4/192.0.2.7/tcp/4001')
+  withVehicleOptions(withCommonOptions(command, 'motorpool up --join /ip4/192.0.2.7/tcp/4001\nmotorpool up --vehicle kuksa://127.0.0.1'))
     .option('--join <multiaddr>', 'a peer to join through; may be repeated', collect)
     .option('--listen <multiaddr>', 'where to listen; may be repeated (default: loopback, a free port)', collect)
     .addOption(new Option('--slots <n>', 'tasks at once').choices(SLOTS).default('1'))
@@ -45,6 +49,17 @@ export function addUp(program: Command, context: CommandContext): void {
 async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const dataFolder = dataFolderPath(options.dataDir, context.environment)
   const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }))
+  const policyFile = policyPath(dataFolder)
+  const attended = await vehicleOptions(options, policyFile, dataFolder)
+  const { vehicle, vehicleClock } = attended
+  let story: CarStory = { joined: null, left: null }
+  const onEvent = (event: CarEvent): void => {
+    if (event.type === 'failed' || event.type === 'worker-restarted') log.warn(event)
+    else log.info(event)
+    const atUnixMs = (vehicleClock?.unixMs ?? Date.now)()
+    if (event.type === 'joined') story = { ...story, joined: { reason: event.why, atUnixMs } }
+    if (event.type === 'left') story = { ...story, left: { reason: event.reason, atUnixMs } }
+  }
   const { createPeer } = await import('../../peer.ts')
   const peer = await createPeer({
     dataFolder,
@@ -56,16 +71,26 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
       slots: Number(options.slots) as CarOptions['slots'],
       policy: options.allow ?? ownModelsPolicy(dataFolder),
       models: options.model,
-      onEvent: event => (event.type === 'failed' || event.type === 'worker-restarted' ? log.warn(event) : log.info(event))
+      ...attended,
+      onEvent
     }
+  }).catch(async error => {
+    await vehicle?.stop()
+    throw error
   })
+  const unwatch = vehicle === undefined ? () => undefined : watchPolicy(policyFile, policy => peer.car?.setOwnerPolicy(policy))
   const asked = Promise.withResolvers<void>()
   const status = (): AdminStatus => {
     const now = peer.status()
-    return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder }
+    return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder, story }
+  }
+  const skip = (toS: number): void => {
+    if (vehicle === undefined || !isTrace(vehicle))
+      throw new MotorpoolError('ERR_INVALID_OPTION', 'this car’s vehicle is not recorded; start one with motorpool up --vehicle trace:FILE')
+    vehicle.skipTo(toS)
   }
   try {
-    const admin = await startAdminServer(dataFolder, handlersFor(peer, status, asked.resolve))
+    const admin = await startAdminServer(dataFolder, handlersFor(peer, status, skip, asked.resolve))
     context.signal.addEventListener('abort', () => asked.resolve(), { once: true })
     if (context.signal.aborted) asked.resolve()
     if (options.tethered === true) process.stdin.on('end', asked.resolve).on('error', asked.resolve).resume()
@@ -73,12 +98,13 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
     await asked.promise
     await admin.stop()
   } finally {
+    unwatch()
     await peer.stop()
   }
   context.endWith(0)
 }
 
-function handlersFor(peer: Peer, status: () => AdminStatus, stop: () => void): AdminHandlers {
+function handlersFor(peer: Peer, status: () => AdminStatus, skip: (toS: number) => void, stop: () => void): AdminHandlers {
   const car = () => {
     if (peer.car === undefined) throw new MotorpoolError('ERR_INVALID_OPTION', 'this peer offers no car; start one with motorpool up')
     return peer.car
@@ -95,6 +121,10 @@ function handlersFor(peer: Peer, status: () => AdminStatus, stop: () => void): A
       await car().park()
       return status()
     },
+    skip: ({ toS }) => {
+      skip(toS)
+      return null
+    },
     stop: () => {
       // After the reply has left: stopping closes the socket that it goes out on.
       setImmediate(stop)
@@ -110,6 +140,7 @@ function describe(status: AdminStatus): string {
     ...status.addresses.map(address => `address  ${address}`),
     `slots    ${status.car?.slots ?? 0}`,
     `models   ${models === '' ? 'none' : models}`,
+    ...(status.car?.vehicle == null ? [] : vehicleLines(status)),
     'Ctrl-C to stop.'
   ].join('\n')
 }
