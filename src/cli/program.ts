@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { addBatch } from './commands/batch.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDown } from './commands/down.ts'
+import { addDrive } from './commands/drive.ts'
 import { addModel } from './commands/model.ts'
 import { addPeer } from './commands/peer.ts'
 import { addPolicy } from './commands/policy.ts'
@@ -22,6 +23,6 @@ export function createProgram(context: CommandContext): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined, writeErr: () => undefined })
     .addHelpText('after', '\nExample:\n  $ motorpool testnet up -n 6 --detach\n  $ motorpool run ocr --input page.png')
-  for (const add of [addUp, addDown, addStatus, addRun, addBatch, addVerify, addModel, addPolicy, addPeer, addTestnet, addDemo]) add(program, context)
+  for (const add of [addUp, addDown, addStatus, addDrive, addRun, addBatch, addVerify, addModel, addPolicy, addPeer, addTestnet, addDemo]) add(program, context)
   return program
 }

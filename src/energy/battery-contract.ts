@@ -18,6 +18,8 @@ export interface ContractStop {
   readonly readyUnixMs: number
 }
 
+/** Work goes on for up to this long between two looks: what it draws meanwhile must be to spare. */
+export const LOOK_MS = 60_000
 /** Readings of charge are this coarse: the car stops this much above the floor, percent of capacity. */
 export const FLOOR_MARGIN_PERCENT = 1
 

@@ -1,8 +1,7 @@
-import { contractStop, msToFloor, msUntilUsed } from './battery-contract.ts'
+import { contractStop, LOOK_MS, msToFloor, msUntilUsed } from './battery-contract.ts'
 import type { FitnessInput } from './fitness.ts'
 import { isPlausibleTime, nextWindowStart, shownTime } from './local-time.ts'
 import { usageToday } from './owner-usage.ts'
-import { LOOK_MS } from './rules/owner-reasons.ts'
 import { readBattery } from './rules/read-battery.ts'
 import { signalValue } from './rules/read-signals.ts'
 import type { FitnessCode } from './rules/reason.ts'
@@ -61,7 +60,7 @@ function policyEnds({
   const stop = battery === null ? null : contractStop(battery, policy, nowUnixMs)
   if (stop !== null && contract !== null && stop.stopUnixMs < stop.readyUnixMs)
     ends.push({
-      atUnixMs: stop.stopUnixMs,
+      atUnixMs: stop.stopUnixMs - LOOK_MS,
       code: 'contract',
       reason: `the battery is to be at ${contract.percent} % by ${shownTime(stop.readyUnixMs, timeZone)}`
     })

@@ -15,10 +15,18 @@ export interface CarProcessOptions {
   readonly publisher: string
   readonly join: readonly string[]
   readonly slots: number
-  /** Its vehicle's address and where it listens; missing: it is parked by hand and listens anywhere. */
-  readonly attends?: { readonly vehicle: string; readonly listen: string; readonly wattsPerCore: number }
   /** Ends with the process that started it, however that ends. */
   readonly tethered: boolean
+  /** Where its vehicle's state comes from, as `motorpool up --vehicle` takes it; the car then joins by itself. @default parked by hand */
+  readonly vehicle?: string
+  /** Its owner's policy file. @default `policy.yaml` in its data folder */
+  readonly policy?: string
+  /** To estimate energy, W. */
+  readonly coreWatts?: number
+  /** The machine's power meters would charge this car with what all of its neighbours draw. @default read */
+  readonly meters?: false
+  /** Where it listens. @default loopback, a free port at each join */
+  readonly listen?: string
   readonly signal?: AbortSignal
 }
 
@@ -46,7 +54,7 @@ export async function startCarProcess(options: CarProcessOptions): Promise<Testn
     const { peerId, addresses } = JSON.parse(line) as { peerId: string | null; addresses: string[] }
     child.stdout?.destroy()
     child.unref()
-    return { name, ...identifyProcess(child.pid ?? 0), peerId, addresses, dataFolder }
+    return { name, ...identifyProcess(child.pid ?? 0), peerId: peerId ?? '', addresses, dataFolder }
   } catch (cause) {
     child.kill('SIGKILL')
     if (signal?.aborted === true) throw abortError(signal)
@@ -59,10 +67,6 @@ export async function startCarProcess(options: CarProcessOptions): Promise<Testn
 function carArguments(options: CarProcessOptions): string[] {
   const joins = options.join.flatMap(address => ['--join', address])
   const tether = options.tethered ? ['--tethered'] : []
-  const { attends } = options
-  // Meters would charge each car with what all processes of this machine draw.
-  const vehicle =
-    attends === undefined ? [] : ['--vehicle', attends.vehicle, '--listen', attends.listen, '--watts-per-core', String(attends.wattsPerCore), '--no-meters']
   return [
     'up',
     '--json',
@@ -77,8 +81,12 @@ function carArguments(options: CarProcessOptions): string[] {
     '--log-level',
     'info',
     ...joins,
-    ...vehicle,
-    ...tether
+    ...tether,
+    ...(options.vehicle === undefined ? [] : ['--vehicle', options.vehicle]),
+    ...(options.policy === undefined ? [] : ['--policy', options.policy]),
+    ...(options.coreWatts === undefined ? [] : ['--core-watts', String(options.coreWatts)]),
+    ...(options.meters === false ? ['--no-meters'] : []),
+    ...(options.listen === undefined ? [] : ['--listen', options.listen])
   ]
 }
 

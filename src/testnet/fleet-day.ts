@@ -11,7 +11,7 @@ export interface Scenario extends Omit<TestnetDay, 'startUnixMs' | 'entrances'> 
 }
 
 /** What a busy core of a desktop draws above idle, W: only an assumption, hence joules are `estimated`. */
-export const WATTS_PER_CORE = 10
+export const CORE_WATTS = 10
 
 const TRACE_FILE = 'trace.jsonl'
 const POLICY_FILE = 'policy.yaml'

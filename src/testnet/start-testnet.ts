@@ -5,7 +5,7 @@ import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
 import { toHex } from '../protocol/ids.ts'
 import { signerFromSeed } from '../protocol/signer.ts'
 import { type CarProcessOptions, startCarProcess } from './car-process.ts'
-import { entrancesFor, type Scenario, vehicleOf, WATTS_PER_CORE, writeVehicle } from './fleet-day.ts'
+import { CORE_WATTS, entrancesFor, type Scenario, vehicleOf, writeVehicle } from './fleet-day.ts'
 import { freePorts } from './free-ports.ts'
 import { isAlive } from './process-identity.ts'
 import { removeTestnet, stopCars } from './stop-testnet.ts'
@@ -107,7 +107,10 @@ function carOptions(
   return {
     ...common,
     join: [...through, ...entrancesFor(day, number)],
-    attends: { vehicle: vehicleOf(dataFolder, day), listen, wattsPerCore: WATTS_PER_CORE }
+    listen,
+    vehicle: vehicleOf(dataFolder, day),
+    coreWatts: CORE_WATTS,
+    meters: false
   }
 }
 

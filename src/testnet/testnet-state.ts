@@ -10,8 +10,8 @@ const carSchema = z.strictObject({
   name: z.string().regex(/^car-[1-9]\d*$/),
   pid: z.int().positive(),
   startTicks: z.string().optional(),
-  /** When its process was ready: null while it is away; a car that leaves and joins again has a new one. */
-  peerId: z.string().nullable(),
+  /** At its first join; a car that leaves and joins again has a new one. Empty for one whose vehicle was not fit yet. */
+  peerId: z.string(),
   addresses: z.array(z.string()),
   dataFolder: z.string()
 })

@@ -59,9 +59,9 @@ test('a contract counts the charge time: what work draws must be charged again',
   // 13.25 h until a quarter before 07:30 at 2 kW are 26.5 kWh, 22.5 + 0.375 are missing for 90 %: 4 kWh to spare, at 1 kW.
   const yaml = `${OPEN}\ncontract: {readyAt: "08:30", percent: 90}`
   const told = { [`${B}.Charging.ChargeLimit`]: 100 }
-  expect(forecast(told, yaml)).toBe('contract in 3.63 h: the battery is to be at 90 % by 08:30')
+  expect(forecast(told, yaml)).toBe('contract in 3.61 h: the battery is to be at 90 % by 08:30')
   // The charger that is measured is weaker than the owner said: the work's own 1 kW is part of what it gives.
-  expect(forecast({ ...told, [`${B}.CurrentPower`]: 800 }, yaml, 0, 1000)).toBe('contract in 0.97 h: the battery is to be at 90 % by 08:30')
+  expect(forecast({ ...told, [`${B}.CurrentPower`]: 800 }, yaml, 0, 1000)).toBe('contract in 0.96 h: the battery is to be at 90 % by 08:30')
 })
 
 test('a charger that begins later gives less, and one that rests without a reason nothing', () => {

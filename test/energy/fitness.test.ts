@@ -23,6 +23,11 @@ test('a parked, locked, empty, charging car of an owner who opted in is fit', ()
   expect(judge({})).toEqual({ fit: true })
 })
 
+test('settings that nobody has made are fine', () => {
+  const times = { [`${B}.Charging.Timer.Mode`]: null, [`${B}.Charging.Timer.Time`]: null, [`${B}.BatteryConditioning.TargetTime`]: null }
+  expect(judge({ ...times, [`${B}.Charging.ChargeLimit`]: null })).toEqual({ fit: true })
+})
+
 test('a car that lacks what not every car has is fit', () => {
   const without = [
     'Vehicle.Speed',
@@ -63,7 +68,13 @@ describe('not fit, and why in words', () => {
     [{ [`${B}.Temperature.Min`]: 30, [`${B}.Temperature.Max`]: 20 }, 'signals-contradict', 'lowest temperature'],
     [{ [`${B}.Temperature.Max`]: 45 }, 'battery-hot', 'the battery is too hot, 45 °C'],
     [{ [`${B}.Temperature.Min`]: -8 }, 'battery-cold', 'the battery is too cold, -8 °C'],
-    [{ [`${B}.Charging.Timer.Time`]: '2026-03-02T07:30:00' }, 'signal-invalid', 'nothing sensible about the charging timer’s time'],
+    [{ [`${B}.Charging.Timer.Mode`]: 'END_TIME', [`${B}.Charging.Timer.Time`]: null }, 'signal-missing', 'doesn’t tell the charging timer’s time'],
+    [{ [`${B}.BatteryConditioning.TargetTime`]: '2026-03-02T07:30:00' }, 'signal-invalid', 'the time that the battery is conditioned for'],
+    [
+      { [`${B}.Charging.Timer.Mode`]: 'START_TIME', [`${B}.Charging.Timer.Time`]: '2026-03-02T07:30:00' },
+      'signal-invalid',
+      'nothing sensible about the charging timer’s time'
+    ],
     [{ 'Vehicle.ControlUnit.Central.Health.Resources.Temperature': 95 }, 'computer-hot', 'computer is too hot'],
     [{ 'Vehicle.ControlUnit.Central.Health.Resources.Temperature': undefined }, 'signal-missing', 'doesn’t tell the computer’s temperature'],
     [{ 'Vehicle.LowVoltageBattery.CurrentVoltage': 11.4 }, 'low-voltage', 'the 12 V battery is low, 11.4 V'],

@@ -4,6 +4,7 @@ import { type OwnerPolicy, parsePolicy } from '../../src/energy/owner-policy.ts'
 import { noUsage } from '../../src/energy/owner-usage.ts'
 import { runStay, type Stay } from './owner-stay.ts'
 
+const CHARGERS = [2000, 3700, 7400] as const
 // Days at which the clocks change, and plain ones.
 const DAYS = ['2026-03-28', '2026-03-29', '2026-10-24', '2026-10-25', '2026-01-15', '2026-07-01']
 const timeOfDay = fc.integer({ min: 4 * 60, max: 24 * 60 - 1 }).map(minute => new Date(minute * 60_000).toISOString().slice(11, 16))
@@ -17,7 +18,7 @@ const stays: fc.Arbitrary<Stay> = fc
     capacityKwh: fc.integer({ min: 20, max: 120 }),
     startPercent: fc.integer({ min: 5, max: 100 }),
     limitPercent: fc.integer({ min: 70, max: 100 }),
-    chargerWatts: fc.constantFrom(2000, 3700, 7400, 11_000),
+    chargerWatts: fc.constant(0),
     workWatts: fc.integer({ min: 72, max: 1000 }),
     percentSteps: fc.constantFrom(0.1, 0.5, 1)
   })
@@ -30,8 +31,10 @@ const policies: fc.Arbitrary<OwnerPolicy> = fc
   .record({
     floorPercent: fc.integer({ min: 10, max: 60 }),
     pluggedInOnly: fc.boolean(),
+    // One charger gives just what its owner says, so that a contract is as tight as can be.
+    chargePowerWatts: fc.constantFrom(...CHARGERS),
     workKwhPerDay: fc.constantFrom(null, 0.5, 2, 10),
-    contract: fc.option(fc.record({ readyAt: timeOfDay, percent: fc.integer({ min: 20, max: 70 }) })),
+    contract: fc.option(fc.record({ readyAt: timeOfDay, percent: fc.integer({ min: 20, max: 70 }), marginMinutes: fc.constantFrom(0, 15) })),
     quietHours: fc.constantFrom([], [{ from: '22:00', to: '06:00' }], [{ from: '12:00', to: '13:00' }]),
     timeZone: fc.constantFrom('Europe/Berlin', 'America/New_York', 'Asia/Kolkata', 'Pacific/Chatham')
   })
@@ -41,7 +44,8 @@ test('over whole stays work never takes the battery below the floor, breaks a co
   let worked = 0
   let due = 0
   fc.assert(
-    fc.property(stays, policies, (stay, policy) => {
+    fc.property(stays, policies, fc.constantFrom(1, 1, 1.5), (drawn, policy, stronger) => {
+      const stay = { ...drawn, chargerWatts: policy.battery.chargePowerWatts * stronger }
       const outcome = runStay(stay, policy, noUsage(stay.arriveUnixMs, policy))
       worked += outcome.workedMs
       due += outcome.contractsDue
@@ -53,6 +57,70 @@ test('over whole stays work never takes the battery below the floor, breaks a co
   // The stays were worth looking at.
   expect(worked).toBeGreaterThan(10 * 3_600_000)
   expect(due).toBeGreaterThan(5)
+})
+
+test('a contract with little to spare is kept to the percent, and what there is to spare is worked', () => {
+  const tight = fc.record({
+    hours: fc.integer({ min: 3, max: 10 }),
+    chargerWatts: fc.constantFrom(...CHARGERS),
+    capacityKwh: fc.integer({ min: 40, max: 120 }),
+    percent: fc.integer({ min: 50, max: 80 }),
+    spareKwh: fc.double({ min: -1, max: 8, noNaN: true }),
+    workWatts: fc.integer({ min: 300, max: 1000 }),
+    percentSteps: fc.constantFrom(0.1, 0.5, 1)
+  })
+  const floorPercent = 10
+  let worked = 0
+  fc.assert(
+    fc.property(tight, ({ hours, percent, spareKwh, ...rest }) => {
+      const startPercent = percent - (((rest.chargerWatts / 1000) * hours - spareKwh) / rest.capacityKwh) * 100
+      fc.pre(startPercent > floorPercent + 4 && startPercent < 90)
+      const arriveUnixMs = Date.parse('2026-01-15T18:00Z')
+      const readyUnixMs = arriveUnixMs + hours * 3_600_000
+      const policy = parsePolicy({
+        optedIn: true,
+        timeZone: 'UTC',
+        contract: { readyAt: new Date(readyUnixMs).toISOString().slice(11, 16), percent, marginMinutes: 0 },
+        battery: { floorPercent, chargePowerWatts: rest.chargerWatts, workKwhPerDay: null }
+      })
+      const stay = { ...rest, arriveUnixMs, leaveUnixMs: readyUnixMs + 60_000, pluggedIn: true, startPercent, limitPercent: 90 }
+      const outcome = runStay(stay, policy, noUsage(arriveUnixMs, policy))
+      worked += outcome.workedMs
+      expect(outcome).toMatchObject({ contractsDue: 1, contractViolations: 0, floorViolations: 0 })
+    }),
+    { numRuns: 80 }
+  )
+  expect(worked).toBeGreaterThan(10 * 3_600_000)
+})
+
+test('a battery without cable is worked down to the floor and never below', () => {
+  const drain = fc.record({
+    floorPercent: fc.integer({ min: 10, max: 60 }),
+    above: fc.double({ min: 0, max: 10, noNaN: true }),
+    capacityKwh: fc.integer({ min: 20, max: 120 }),
+    workWatts: fc.integer({ min: 300, max: 1000 }),
+    percentSteps: fc.constantFrom(0.1, 0.5, 1)
+  })
+  fc.assert(
+    fc.property(drain, ({ floorPercent, above, ...rest }) => {
+      const arriveUnixMs = Date.parse('2026-01-15T18:00Z')
+      const policy = parsePolicy({ optedIn: true, battery: { pluggedInOnly: false, floorPercent, workKwhPerDay: null } })
+      const stay = {
+        ...rest,
+        arriveUnixMs,
+        leaveUnixMs: arriveUnixMs + 12 * 3_600_000,
+        pluggedIn: false,
+        startPercent: floorPercent + above,
+        limitPercent: 90,
+        chargerWatts: 0
+      }
+      const outcome = runStay(stay, policy, noUsage(arriveUnixMs, policy))
+      expect(outcome.floorViolations).toBe(0)
+      expect(outcome.endPercent).toBeGreaterThanOrEqual(floorPercent)
+      if (above > 4) expect(outcome.workedMs).toBeGreaterThan(0)
+    }),
+    { numRuns: 60 }
+  )
 })
 
 test('a car that has a night works for as long as charging leaves time, and is ready', () => {

@@ -7,9 +7,10 @@ import type { OwnerUsage } from '../../energy/owner-usage.ts'
 import { isMotorpoolError } from '../../protocol/errors.ts'
 import type { VehicleSource } from '../../vehicle/vehicle-source.ts'
 import type { CarEvent } from '../car.ts'
-import type { Departure } from '../turns.ts'
 import { type AttendantEffect, type AttendantEvent, type AttendantState, attendantStep, FIRST_ATTENDANT_STATE } from './attendant-step.ts'
+import type { Departure } from './turns.ts'
 import { batteryPercent, isPluggedIn, type VehicleClock } from './vehicle-facts.ts'
+import { vouchedFitness } from './vouched-fitness.ts'
 
 /** What an attendant does with its car. */
 export interface AttendedCar {
@@ -99,7 +100,7 @@ export function attendVehicle(init: AttendVehicleInit): Attendant {
     const [nowUnixMs, usage, workWatts, grid] = [vehicleClock.unixMs(), init.usage(), init.workWatts(), init.grid?.()]
     const about = { signals, policy, nowUnixMs, usage, workWatts }
     const fitness = judgeFitness({ ...about, nowMonotonicMs: nowMs(), joined: state.gate.joined, ...(grid === undefined ? {} : { grid }) })
-    return { fitness, planned: plannedDeparture(about) }
+    return { fitness: source.name === 'manual' ? vouchedFitness(fitness, signals, policy) : fitness, planned: plannedDeparture(about) }
   }
 
   function carryOut(effect: AttendantEffect): void {

@@ -2,9 +2,9 @@ import type { OwnerPolicy } from '../../energy/owner-policy.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import type { Car, CarOptions, CarStatus, VehicleStatus } from '../car.ts'
 import type { CarStay } from '../create-car.ts'
-import type { Turns } from '../turns.ts'
 import { type Attendant, attendVehicle } from './attend-vehicle.ts'
 import type { OwnerDesk } from './owner-desk.ts'
+import type { Turns } from './turns.ts'
 import { batteryPercent, isPluggedIn, type VehicleClock } from './vehicle-facts.ts'
 
 export interface CarSeatInit {

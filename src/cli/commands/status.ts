@@ -4,7 +4,7 @@ import type { AdminStatus } from '../admin/methods.ts'
 import type { CommandContext } from '../context.ts'
 import { dataFolderPath } from '../data-folder-path.ts'
 import { type CommonOptions, withCommonOptions } from '../options.ts'
-import { vehicleLines } from '../vehicle/car-words.ts'
+import { describeCar } from '../vehicle/describe-car.ts'
 
 /** `motorpool status`: what the running car does. */
 export function addStatus(program: Command, context: CommandContext): void {
@@ -24,13 +24,7 @@ export function describeStatus(status: AdminStatus): string {
     ...status.addresses.map(address => `address   ${address}`),
     `connected to ${status.connections} peers, ${status.links} of them linked`
   ]
-  if (car !== null) {
-    lines.push(`car       ${car.state}, ${car.running} of ${car.slots} slots busy, ${car.queued} queued`)
-    lines.push(`tasks     ${car.done} done, ${car.failed} failed, ${car.handedBack} handed back, ${car.heard} announcements heard`)
-    lines.push(...vehicleLines(status))
-    for (const model of car.models)
-      lines.push(`model     ${model.name} ${model.cid}${model.medianRunUs === null ? '' : `, median ${Math.round(model.medianRunUs / 1000)} ms`}`)
-  }
+  if (car !== null) lines.push(...describeCar(car))
   lines.push(`asked     ${client.submitted} tasks: ${client.done} done, ${client.failed} failed, ${client.moved} moved`)
   return lines.join('\n')
 }

@@ -117,7 +117,8 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
     ...(scenario === undefined ? {} : { scenario }),
     tethered: options.detach !== true,
     signal: context.signal,
-    onCar: car => (options.json === true ? undefined : context.note(`${car.name} is ready: ${car.peerId ?? 'its vehicle decides when it joins'}`))
+    onCar: car =>
+      options.json === true ? undefined : context.note(`${car.name} is ready: ${car.peerId === '' ? 'its vehicle decides when it joins' : car.peerId}`)
   })
   const tries = `motorpool run ${state.models[0]?.name ?? 'MODEL'} --input FILE --dir ${folder}`
   context.print(options.json === true ? JSON.stringify(ready(folder, state)) : `${state.cars.length} cars run in ${folder}; try: ${tries}`)
@@ -193,5 +194,5 @@ async function park(name: string, options: TestnetCommandOptions, context: Comma
   }
   // Whoever started the testnet may be gone, so a car that is started again belongs to nobody but the testnet's folder.
   const started = await restartCar(folder, car.name, await livingAddresses(state), { tethered: false, signal: context.signal })
-  return `${car.name} runs again${started.peerId === null ? '' : ` as ${started.peerId}`}`
+  return `${car.name} runs again${started.peerId === '' ? '' : ` as ${started.peerId}`}`
 }

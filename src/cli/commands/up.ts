@@ -5,18 +5,21 @@ import type { CarEvent, CarOptions } from '../../car/car.ts'
 import type { ModelPolicy } from '../../models/model.ts'
 import type { Peer } from '../../peer.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
-import { isTrace } from '../../vehicle/open-vehicle-source.ts'
+import { isManual, isTrace } from '../../vehicle/open-vehicle-source.ts'
+import { VEHICLE_ADDRESSES } from '../../vehicle/vehicle-address.ts'
+import type { VehicleSource } from '../../vehicle/vehicle-source.ts'
 import type { AdminStatus, CarStory } from '../admin/methods.ts'
 import { type AdminHandlers, startAdminServer } from '../admin/server.ts'
 import type { CommandContext } from '../context.ts'
 import { dataFolderPath } from '../data-folder-path.ts'
 import { collectAllowed, ownModelsPolicy } from '../model-policy.ts'
-import { type CommonOptions, collect, withCommonOptions } from '../options.ts'
-import { policyPath } from '../policy/policy-file.ts'
-import { vehicleLines } from '../vehicle/car-words.ts'
-import { type VehicleOptions, vehicleOptions, watchPolicy, withVehicleOptions } from '../vehicle/vehicle-options.ts'
+import { type CommonOptions, collect, wholeNumber, withCommonOptions } from '../options.ts'
+import { policyPath, readPolicyFile } from '../policy/policy-file.ts'
+import { watchPolicy } from '../policy/watch-policy.ts'
+import { describeEvent } from '../vehicle/describe-event.ts'
+import { openVehicle } from '../vehicle/open-vehicle.ts'
 
-interface UpOptions extends CommonOptions, VehicleOptions {
+interface UpOptions extends CommonOptions {
   readonly join?: readonly string[]
   readonly listen?: readonly string[]
   readonly slots: string
@@ -26,6 +29,10 @@ interface UpOptions extends CommonOptions, VehicleOptions {
   readonly mdns?: boolean
   readonly logLevel: string
   readonly tethered?: boolean
+  readonly vehicle?: string
+  readonly policy?: string
+  readonly coreWatts?: number
+  readonly meters: boolean
 }
 
 const SLOTS = ['1', '2', '4', '8']
@@ -33,13 +40,17 @@ const SLOTS = ['1', '2', '4', '8']
 /** `motorpool up`: this machine as a car, until it is told to stop. */
 export function addUp(program: Command, context: CommandContext): void {
   const command = program.command('up').description('join the mesh as a parked car, until Ctrl-C or motorpool down')
-  withVehicleOptions(withCommonOptions(command, 'motorpool up --join /ip4/192.0.2.7/tcp/4001\nmotorpool up --vehicle kuksa://127.0.0.1'))
+  withCommonOptions(command, 'motorpool up --join /ip4/192.0.2.7/tcp/4001')
     .option('--join <multiaddr>', 'a peer to join through; may be repeated', collect)
     .option('--listen <multiaddr>', 'where to listen; may be repeated (default: loopback, a free port)', collect)
     .addOption(new Option('--slots <n>', 'tasks at once').choices(SLOTS).default('1'))
     .option('--allow <key-or-cid>', 'a publisher’s key or a model’s CID that may run here; may be repeated (default: models added here)', collectAllowed)
     .option('--model <name>', 'a model to load; may be repeated (default: every allowed one)', collect)
     .option('--models <folder>', 'a model store to share (default: models in the data folder)')
+    .option('--vehicle <address>', `where the vehicle’s state comes from: ${VEHICLE_ADDRESSES.join(', ')} (default: parked by hand)`)
+    .option('--policy <file>', 'what the owner allows; read again when it changes (default: policy.yaml in the data folder, with --vehicle)')
+    .option('--core-watts <watts>', 'what a busy core draws, to estimate energy where no meter is', wholeNumber(1, 1000))
+    .option('--no-meters', 'don’t read this machine’s power meters: it isn’t only this car’s')
     .option('--mdns', 'find peers in the same network')
     .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
     .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
@@ -48,19 +59,24 @@ export function addUp(program: Command, context: CommandContext): void {
 
 async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const dataFolder = dataFolderPath(options.dataDir, context.environment)
-  const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }))
-  const policyFile = policyPath(dataFolder)
-  const attended = await vehicleOptions(options, policyFile, dataFolder)
-  const { vehicle, vehicleClock } = attended
+  const policyFile = options.policy ?? (options.vehicle === undefined ? undefined : policyPath(dataFolder))
+  // What is wrong at the start is told as an error; later, it keeps the car off the mesh.
+  const ownerPolicy = policyFile === undefined ? undefined : readPolicyFile(policyFile)
+  const vehicle = options.vehicle === undefined ? {} : await openVehicle(options.vehicle)
+  const { vehicleClock } = vehicle
+  const vehicleTime = () => (vehicleClock === undefined ? {} : { vehicleTime: new Date(vehicleClock.unixMs()).toISOString() })
+  const log = pino({ level: options.logLevel, mixin: vehicleTime }, pino.destination({ fd: 2, sync: true }))
+  const { createPeer } = await import('../../peer.ts')
   let story: CarStory = { joined: null, left: null }
-  const onEvent = (event: CarEvent): void => {
-    if (event.type === 'failed' || event.type === 'worker-restarted') log.warn(event)
-    else log.info(event)
+  const told = (event: CarEvent): void => {
     const atUnixMs = (vehicleClock?.unixMs ?? Date.now)()
     if (event.type === 'joined') story = { ...story, joined: { reason: event.why, atUnixMs } }
     if (event.type === 'left') story = { ...story, left: { reason: event.reason, atUnixMs } }
+    if (event.type === 'failed' || event.type === 'worker-restarted' || event.type === 'join-failed') log.warn(event)
+    else log.info(event)
+    const line = options.vehicle === undefined || options.json === true ? undefined : describeEvent(event)
+    if (line !== undefined) context.note(line)
   }
-  const { createPeer } = await import('../../peer.ts')
   const peer = await createPeer({
     dataFolder,
     modelFolder: options.models ?? join(dataFolder, 'models'),
@@ -71,26 +87,26 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
       slots: Number(options.slots) as CarOptions['slots'],
       policy: options.allow ?? ownModelsPolicy(dataFolder),
       models: options.model,
-      ...attended,
-      onEvent
+      ...vehicle,
+      ...(ownerPolicy === undefined ? {} : { ownerPolicy }),
+      energy: {
+        ...(options.coreWatts === undefined ? {} : { wattsPerCore: options.coreWatts }),
+        ...(options.meters ? {} : { sysfsRoot: join(dataFolder, 'no-meters') })
+      },
+      onEvent: told
     }
   }).catch(async error => {
-    await vehicle?.stop()
+    await vehicle.vehicle?.stop()
     throw error
   })
-  const unwatch = vehicle === undefined ? () => undefined : watchPolicy(policyFile, policy => peer.car?.setOwnerPolicy(policy))
+  const unwatch = policyFile === undefined ? () => undefined : watchPolicy(policyFile, policy => peer.car?.setOwnerPolicy(policy))
   const asked = Promise.withResolvers<void>()
   const status = (): AdminStatus => {
     const now = peer.status()
     return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder, story }
   }
-  const skip = (toS: number): void => {
-    if (vehicle === undefined || !isTrace(vehicle))
-      throw new MotorpoolError('ERR_INVALID_OPTION', 'this car’s vehicle is not recorded; start one with motorpool up --vehicle trace:FILE')
-    vehicle.skipTo(toS)
-  }
   try {
-    const admin = await startAdminServer(dataFolder, handlersFor(peer, status, skip, asked.resolve))
+    const admin = await startAdminServer(dataFolder, handlersFor(peer, vehicle.vehicle, status, asked.resolve))
     context.signal.addEventListener('abort', () => asked.resolve(), { once: true })
     if (context.signal.aborted) asked.resolve()
     if (options.tethered === true) process.stdin.on('end', asked.resolve).on('error', asked.resolve).resume()
@@ -104,7 +120,7 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   context.endWith(0)
 }
 
-function handlersFor(peer: Peer, status: () => AdminStatus, skip: (toS: number) => void, stop: () => void): AdminHandlers {
+function handlersFor(peer: Peer, vehicle: VehicleSource | undefined, status: () => AdminStatus, stop: () => void): AdminHandlers {
   const car = () => {
     if (peer.car === undefined) throw new MotorpoolError('ERR_INVALID_OPTION', 'this peer offers no car; start one with motorpool up')
     return peer.car
@@ -114,15 +130,19 @@ function handlersFor(peer: Peer, status: () => AdminStatus, skip: (toS: number) 
     peers: () => peer.connections(),
     ping: async ({ peer: other }) => ({ roundTripMs: await peer.ping(other, { signal: AbortSignal.timeout(10_000) }) }),
     drive: async ({ reason = 'the driver needs the vehicle', secondsLeft }) => {
+      if (vehicle !== undefined && isManual(vehicle)) vehicle.drive(reason)
       await car().depart({ reason, secondsLeft })
       return status()
     },
     park: async () => {
+      if (vehicle !== undefined && isManual(vehicle)) vehicle.park()
       await car().park()
       return status()
     },
     skip: ({ toS }) => {
-      skip(toS)
+      if (vehicle === undefined || !isTrace(vehicle))
+        throw new MotorpoolError('ERR_INVALID_OPTION', 'this car’s vehicle is not recorded; start one with motorpool up --vehicle trace:FILE')
+      vehicle.skipTo(toS)
       return null
     },
     stop: () => {
@@ -140,7 +160,6 @@ function describe(status: AdminStatus): string {
     ...status.addresses.map(address => `address  ${address}`),
     `slots    ${status.car?.slots ?? 0}`,
     `models   ${models === '' ? 'none' : models}`,
-    ...(status.car?.vehicle == null ? [] : vehicleLines(status)),
     'Ctrl-C to stop.'
   ].join('\n')
 }

@@ -2,7 +2,7 @@ import { isAlive } from '../../testnet/process-identity.ts'
 import { dayTimeS, type TestnetCar, type TestnetState } from '../../testnet/testnet-state.ts'
 import type { AdminStatus } from '../admin/methods.ts'
 import { formatTable, shortPeer } from '../table.ts'
-import { describeCharge, describeEnergy, whereforeOf } from '../vehicle/car-words.ts'
+import { shortCharge, shortEnergy, whereforeOf } from '../vehicle/car-words.ts'
 import { shownTimeOfDay } from './scenario.ts'
 
 /** A car of a testnet, and what its process says of itself; undefined when it says nothing. */
@@ -15,17 +15,17 @@ export interface CarNow {
 export function describeTestnet(state: TestnetState, cars: readonly CarNow[], nowUnixMs: number): string {
   const rows = cars.map(({ car, now }) => [
     car.name,
-    shortPeer(now?.peerId ?? '–'),
+    now?.peerId == null ? '–' : shortPeer(now.peerId),
     stateOf({ car, now }),
     now?.car?.running ?? 0,
     now?.car?.done ?? 0,
     now?.car?.handedBack ?? 0,
-    now?.car == null ? '–' : describeEnergy(now.car.energy)
+    now?.car == null ? '–' : shortEnergy(now.car.energy)
   ])
   const heading = ['car', 'peer', 'state', 'running', 'done', 'handed back', 'energy']
   if (state.day === undefined) return formatTable(heading, rows)
   const vehicles = cars.map(({ car, now }) => [
-    describeCharge(now?.car?.vehicle?.batteryPercent),
+    shortCharge(now?.car?.vehicle?.batteryPercent),
     plugWord(now?.car?.vehicle?.pluggedIn),
     now === undefined ? (isAlive(car) ? 'it does not answer' : 'its process has ended') : whereforeOf(now)
   ])

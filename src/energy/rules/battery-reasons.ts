@@ -1,5 +1,5 @@
 import type { VehicleSignals } from '../../protocol/vehicle/signals.ts'
-import { contractStop, FLOOR_MARGIN_PERCENT } from '../battery-contract.ts'
+import { contractStop, FLOOR_MARGIN_PERCENT, LOOK_MS } from '../battery-contract.ts'
 import { shownTime } from '../local-time.ts'
 import type { OwnerPolicy } from '../owner-policy.ts'
 import { chargeLimitOf, readBattery } from './read-battery.ts'
@@ -47,8 +47,9 @@ function chargeReasons(desk: SignalDesk, { signals, policy, nowUnixMs, workWatts
   const needsCapacity = policy.contract !== null && policy.battery.capacityKwh === null
   const capacityKwh = (needsCapacity ? desk.need : desk.ask)(`${BATTERY}.NetCapacity`)
   desk.ask(`${BATTERY}.Charging.ChargeLimit`)
-  desk.ask(`${BATTERY}.Charging.Timer.Mode`)
-  desk.ask(`${BATTERY}.Charging.Timer.Time`)
+  const timer = desk.ask(`${BATTERY}.Charging.Timer.Mode`) ?? 'INACTIVE'
+  // A timer that is off may hold any time or none.
+  if (timer !== 'INACTIVE') desk.need(`${BATTERY}.Charging.Timer.Time`)
   desk.ask(`${BATTERY}.BatteryConditioning.TargetTime`)
   if (charge === undefined) return found
   const floor = policy.battery.floorPercent + FLOOR_MARGIN_PERCENT
@@ -62,7 +63,7 @@ function chargeReasons(desk: SignalDesk, { signals, policy, nowUnixMs, workWatts
   if (contract === null || stop === null) return found
   const limit = chargeLimitOf(signals, policy)
   if (limit < contract.percent) found.push(sudden('signals-contradict', `the car charges to ${limit} % only, but is to be ready at ${contract.percent} %`))
-  if (stop.stopUnixMs - nowUnixMs <= (joined ? 0 : JOIN_MARGIN.contractMs))
+  if (stop.stopUnixMs - nowUnixMs <= (joined ? LOOK_MS : JOIN_MARGIN.contractMs))
     found.push(planned('contract', `the battery is to be at ${contract.percent} % by ${shownTime(stop.readyUnixMs, policy.timeZone)}`))
   return found
 }

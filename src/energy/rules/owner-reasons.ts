@@ -1,3 +1,4 @@
+import { LOOK_MS } from '../battery-contract.ts'
 import type { GridIntensity } from '../carbon.ts'
 import { shownTime, windowEnd } from '../local-time.ts'
 import type { OwnerPolicy } from '../owner-policy.ts'
@@ -5,8 +6,6 @@ import { type OwnerUsage, usageToday } from '../owner-usage.ts'
 import { type FitnessReason, planned, sudden } from './reason.ts'
 import type { SignalDesk } from './signal-desk.ts'
 
-/** Work goes on for up to this long between two looks: its energy isn't drawn beyond the cap. */
-export const LOOK_MS = 60_000
 /** It takes so much of the day's energy more to join than to stay. */
 const JOIN_MS = 15 * 60_000
 /** Bytes of the day's cap that are left for ending well. */

@@ -25,8 +25,9 @@ export interface SignalClocks {
 /** What a signal says, if it can be believed. Without clocks only its form is judged. */
 export function readSignal<Path extends SignalPath>(signals: VehicleSignals, path: Path, clocks?: SignalClocks): SignalWord<Path> {
   const reading = signals.get(path)
-  if (reading === undefined) return { trouble: 'missing' }
-  const value = valueOf(path, reading)
+  // A setting without a value is one that nobody has made.
+  if (reading === undefined || (reading.value === null && SIGNAL_FACTS[path].class === 'settings')) return { trouble: 'missing' }
+  const value = formedValue(path, reading)
   if (value === undefined) return { trouble: 'invalid' }
   const trouble = clocks === undefined ? undefined : timeTrouble(path, reading, clocks)
   return trouble === undefined ? { value: value as ValueOf<Path> } : { trouble }
@@ -44,7 +45,7 @@ function timeTrouble(path: SignalPath, { arrivedMs, statedUnixMs }: SignalReadin
   return clocks.nowMonotonicMs - arrivedMs > clocks.ageLimitsMs[SIGNAL_FACTS[path].class] ? 'stale' : undefined
 }
 
-function valueOf(path: SignalPath, { value }: SignalReading): boolean | number | string | undefined {
+function formedValue(path: SignalPath, { value }: SignalReading): boolean | number | string | undefined {
   const form: { readonly kind: string; readonly allowed?: readonly string[] } = VEHICLE_SIGNALS[path]
   if (form.kind === 'boolean') return typeof value === 'boolean' ? value : undefined
   if (form.kind === 'text') return typeof value === 'string' && form.allowed?.includes(value) !== false ? value : undefined

@@ -20,7 +20,7 @@ export type TraceOptions = ({ readonly path: string } | { readonly text: string 
   readonly untilS?: number
   /** When it was at `fromS`, ms since 1970 UTC: cars that are given the same share one day, whenever each is started. @default now */
   readonly startUnixMs?: number
-  /** What 0 s stands for in the times that its signals tell, ms since 1970 UTC. @default so that it began at `startUnixMs` */
+  /** What 0 s stands for in the times that its signals tell, ms since 1970 UTC. @default TRACE_EPOCH_MS */
   readonly epochUnixMs?: number
   readonly refreshMs?: number
 }
@@ -34,6 +34,8 @@ export interface TraceSource extends VehicleSource {
   readonly skipTo: (toS: number) => void
 }
 
+/** What 0 s stands for unless told: the midnight before a Monday, UTC. */
+const TRACE_EPOCH_MS = Date.UTC(2024, 0, 1)
 const FASTEST = 100_000
 /** A week of 40 signals every second in the wide form. */
 const MOST_BYTES = 128 << 20
@@ -61,8 +63,7 @@ export async function openTrace(options: TraceOptions, surroundings = SYSTEM_SUR
   const { clock } = surroundings
   const board = createSignalBoard(clock, { state: 'lost', why: 'the trace has not begun' })
   const openedMs = clock.monotonicMs()
-  const { startUnixMs = clock.unixMs() } = options
-  const { epochUnixMs = startUnixMs - fromS * 1000 } = options
+  const { startUnixMs = clock.unixMs(), epochUnixMs = TRACE_EPOCH_MS } = options
   // What a system clock does after this doesn't matter.
   let openedS = fromS + ((clock.unixMs() - startUnixMs) / 1000) * speed
   const playedS = (): number => openedS + ((clock.monotonicMs() - openedMs) / 1000) * speed

@@ -1,4 +1,4 @@
-import { MotorpoolError } from '../protocol/errors.ts'
+import { MotorpoolError } from '../../protocol/errors.ts'
 
 export interface Departure {
   /** In the owner's words; clients aren't told. */
