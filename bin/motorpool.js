@@ -5,7 +5,6 @@ import { existsSync } from 'node:fs'
 import module from 'node:module'
 import { dirname, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { setFlagsFromString } from 'node:v8'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 // Node doesn't strip types below node_modules, so an installed package runs its build; a checkout runs its sources, which no build can be behind.
@@ -17,7 +16,6 @@ const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) {
   keepCompiledCode()
-  leaveSmallHeapAlone()
   const { main } = await import(entry)
   await main(process.argv.slice(2))
 } else {
@@ -35,11 +33,6 @@ if (major > neededMajor || (major === neededMajor && minor >= neededMinor)) {
 function keepCompiledCode() {
   const { directory } = module.enableCompileCache(join(root, 'node_modules', '.cache', 'motorpool'))
   if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules', '.cache', 'motorpool')
-}
-
-/** V8 marks a heap of 20 MB whole again several times a second while buffers pass, a quarter of the CPU time of large transfers: its limit lies too near. */
-function leaveSmallHeapAlone() {
-  setFlagsFromString('--heap-growing-percent=400')
 }
 
 /** Runs the same command in another Node and ends as it ends. */

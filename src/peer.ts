@@ -7,7 +7,9 @@ import { type CarStay, createCar } from './car/create-car.ts'
 import { loadModels } from './car/load-models.ts'
 import { type CarSeat, createCarSeat } from './car/owner/car-seat.ts'
 import { createOwnerDesk, type OwnerDesk } from './car/owner/owner-desk.ts'
+import { createStayKeeper, type StayKeeper } from './car/owner/stay-keeper.ts'
 import { createTurns, type Turns } from './car/owner/turns.ts'
+import { usageSchema } from './car/owner/usage-keeper.ts'
 import { computerWatts } from './car/owner/vehicle-facts.ts'
 import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
 import { type Client, createClient } from './client/create-client.ts'
@@ -15,12 +17,12 @@ import { discoverShard } from './client/discover-shard.ts'
 import { createModelFinder, isModelCid } from './client/find-model.ts'
 import { cpuTimeMs } from './energy/meters/cpu-time.ts'
 import { openMeter } from './energy/meters/open-meter.ts'
-import { openUsageFile } from './energy/meters/usage-file.ts'
 import { startRunner } from './inference/start-runner.ts'
 import { openCarJournal } from './ledger/store/car-journal.ts'
 import { openClientJournal } from './ledger/store/client-journal.ts'
 import { openDataFolder } from './ledger/store/data-folder.ts'
 import { loadOrCreateSeed } from './ledger/store/key-file.ts'
+import { openPrivateJson } from './ledger/store/private-json.ts'
 import { createMesh } from './mesh/create-mesh.ts'
 import type { FoundPeer, LinkHandlers, Mesh } from './mesh/mesh.ts'
 import type { ModelPolicy } from './models/model.ts'
@@ -28,6 +30,7 @@ import { checkPolicy, isAllowed } from './models/model-policy.ts'
 import { type ModelStore, openModelStore } from './models/model-store.ts'
 import { openManifest } from './models/store/check-manifest.ts'
 import { createShardGate } from './placement/shard-gate.ts'
+import { stayHistorySchema } from './placement/stays/stay-history.ts'
 import type { Hello } from './protocol/control.ts'
 import { abortError, MotorpoolError } from './protocol/errors.ts'
 import { type AccountId, cidToBytes, type PeerId, toHex } from './protocol/ids.ts'
@@ -90,6 +93,8 @@ const SYSTEM_CLOCK: Clock = { monotonicMs: () => performance.now(), unixMs: () =
 /** The vehicle's own figure of its computer's power isn't believed when it is older, ms. */
 const VEHICLE_WATTS_MS = 60_000
 const PROC = '/proc'
+/** What happens in a trace that is played is forgotten with it. */
+const NOT_KEPT = { read: () => undefined, write: () => undefined }
 /** Addresses of earlier neighbours that a car tries when it joins again. */
 const NEIGHBOURS_KEPT = 12
 
@@ -136,7 +141,7 @@ interface SessionStart {
   readonly join: readonly string[]
   readonly signal: AbortSignal
   /** Absent for a peer that offers nothing. */
-  readonly offering: { readonly desk: OwnerDesk; readonly why: string } | undefined
+  readonly offering: { readonly desk: OwnerDesk; readonly why: string; readonly stayOdds: CarOptions['stayOdds'] } | undefined
 }
 
 function openAssembly(folder: string, options: PeerOptions, store: ModelStore, cleanUp: (() => void)[]): Assembly {
@@ -186,6 +191,7 @@ interface SessionInit {
         readonly deviceSeed: Uint8Array
         readonly desk: OwnerDesk
         readonly why: string
+        readonly stayOdds: CarOptions['stayOdds']
       }
     | undefined
 }
@@ -256,7 +262,7 @@ async function startSession(init: SessionInit): Promise<Session> {
     findModel: createModelFinder({ mesh, stored: nameOrCid => store.get(nameOrCid), openManifest, monotonicMs: SYSTEM_CLOCK.monotonicMs })
   })
   if (offering !== undefined) {
-    const { car, journal, deviceSeed, desk, why } = offering
+    const { car, journal, deviceSeed, desk, why, stayOdds } = offering
     const energy = desk.energy()
     stay = createCar({
       mesh,
@@ -273,6 +279,7 @@ async function startSession(init: SessionInit): Promise<Session> {
       energy,
       why,
       ...(car.shards === undefined ? {} : { shards: car.shards }),
+      ...(stayOdds === undefined ? {} : { stayOdds }),
       onEvent: car.onEvent ?? (() => undefined)
     })
   }
@@ -329,7 +336,7 @@ async function assemble({ options, startSession, folder }: Assembly, release: ()
       startSession({
         join: [...new Set([...(options.join ?? []), ...neighbours])],
         signal,
-        offering: desk === undefined || seat === undefined ? undefined : { desk, why: seat.why() }
+        offering: desk === undefined || seat === undefined ? undefined : { desk, why: seat.why(), stayOdds: options.car?.stayOdds ?? stays?.odds }
       }),
     hurry: ({ stay }, departure) => void stay?.depart(departure),
     end: async ({ mesh, client, stay }, departure) => {
@@ -349,10 +356,11 @@ async function assemble({ options, startSession, folder }: Assembly, release: ()
     options.car === undefined
       ? undefined
       : openOwnerDesk(folder, options.car, turns.session, () => networkBytes + (turns.session()?.mesh.transferredBytes() ?? 0))
+  const stays = options.car?.vehicle === undefined || desk === undefined ? undefined : openStayKeeper(folder, options.car, desk)
   const seat: CarSeat | undefined =
     options.car === undefined || desk === undefined
       ? undefined
-      : createCarSeat({ options: options.car, turns, desk, vehicleClock, nowMs: SYSTEM_CLOCK.monotonicMs })
+      : createCarSeat({ options: options.car, turns, desk, stays, vehicleClock, nowMs: SYSTEM_CLOCK.monotonicMs })
   const car = seat?.car
 
   const here = (): Session => {
@@ -412,6 +420,18 @@ async function assemble({ options, startSession, folder }: Assembly, release: ()
   }
 }
 
+function openStayKeeper(folder: string, { vehicleClock }: CarOptions, desk: OwnerDesk): StayKeeper {
+  return createStayKeeper({
+    store: vehicleClock === undefined ? openPrivateJson(join(folder, 'stays.json'), stayHistorySchema, 'what the car has learnt of its stays') : NOT_KEPT,
+    unixMs: (vehicleClock ?? SYSTEM_CLOCK).unixMs,
+    timeZone: () => {
+      const policy = desk.policy()
+      return typeof policy === 'string' ? null : policy.timeZone
+    },
+    rate: vehicleClock?.rate ?? 1
+  })
+}
+
 function openOwnerDesk(folder: string, car: CarOptions, session: () => Session | undefined, networkBytes: () => number): OwnerDesk {
   const { vehicle, vehicleClock = SYSTEM_CLOCK, energy = {} } = car
   const models = () => session()?.stay?.status().models ?? []
@@ -419,7 +439,7 @@ function openOwnerDesk(folder: string, car: CarOptions, session: () => Session |
     options: car,
     nowMs: SYSTEM_CLOCK.monotonicMs,
     unixMs: vehicleClock.unixMs,
-    usageStore: car.vehicleClock === undefined ? openUsageFile(join(folder, 'usage.json')) : { read: () => undefined, write: () => undefined },
+    usageStore: car.vehicleClock === undefined ? openPrivateJson(join(folder, 'usage.json'), usageSchema, 'what was used of today’s caps') : NOT_KEPT,
     openMeter: () =>
       openMeter({
         ...energy,

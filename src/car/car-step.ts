@@ -229,7 +229,7 @@ function depart(work: CarWork, event: Extract<CarStepEvent, { type: 'departing' 
   if (work.phase === 'away') return work
   const leavesAtMs = nowMs + event.secondsLeft * 1000
   const clients = new Set<PeerId>([...work.leases.values()].map(lease => lease.client))
-  effects.push({ type: 'tell-leaving', clients: [...clients], secondsLeft: Math.floor(event.secondsLeft), reason: event.reason })
+  effects.push({ type: 'tell-leaving', clients: [...clients], secondsLeft: Math.ceil(event.secondsLeft), reason: event.reason })
   const leaving: CarWork = { ...work, phase: 'leaving', leavesAtMs: Math.min(leavesAtMs, work.leavesAtMs ?? leavesAtMs) }
   return handBack(leaving, task => !fits(work, task, nowMs, leavesAtMs), effects)
 }

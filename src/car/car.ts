@@ -29,6 +29,11 @@ export interface CarOptions {
   }
   /** Whether the vehicle is parked and fit at the start; a parked car joins at once. @default true */
   readonly parked?: boolean
+  /**
+   * Odds that the vehicle stays for so many seconds more, in [0, 1], from what it has learnt of its stays; null when nothing
+   * tells. It then takes only what it will likely finish, and offers tell the odds in coarse steps. @default it takes what comes
+   */
+  readonly stayOdds?: (lengthS: number) => number | null
   /** Private memory that a model may take in each of its workers, bytes. @default 2 GiB */
   readonly memoryLimitBytes?: number
   /**

@@ -51,12 +51,14 @@ export interface Prover {
 
 /** Receipts wait this long for others: a fiftieth of the CPU that single signatures cost under load, and no delay that a block would notice. */
 const FLUSH_MS = 20
+/** The part of a result that comes in one. */
+const WHOLE = 0
 /** Leaves of one flush: as many as fit a control frame. */
 const LEAVES_MOST = 40
 
 interface Waiting {
   readonly context: LeaseContext
-  readonly leaves: { readonly leaf: Leaf; readonly head: TaskHead }[]
+  readonly leaves: { readonly leaf: Uint8Array; readonly head: TaskHead }[]
   readonly timer: NodeJS.Timeout
 }
 
@@ -64,13 +66,13 @@ interface Waiting {
 export function createProver({ journal, unixMs, signal, onRefused }: ProverInit): Prover {
   const waiting = new Map<LeaseId, Waiting>()
 
-  function leafOf({ lease, price }: LeaseContext, { head, result, queuedUs, energy }: ProvableResult): Leaf {
+  function leafOf({ lease, price }: LeaseContext, { head, result, queuedUs, energy }: ProvableResult): Uint8Array {
     const units = { items: 1, tokensIn: 0, tokensOut: 0 }
-    return {
+    const leaf: Leaf = {
       seq: journal.nextSeq(fromHex(lease)),
       task: head.task,
       attempt: head.attempt,
-      part: 0,
+      part: WHOLE,
       input: head.input,
       output: saltedDigest('output', head.salt, result.digest),
       tokens: null,
@@ -80,6 +82,7 @@ export function createProver({ journal, unixMs, signal, onRefused }: ProverInit)
       energy,
       price: priceOf(price, units)
     }
+    return encodeLeaf(leaf)
   }
 
   const headerOf = ({ client, lease, model, numerics }: LeaseContext) => ({ client, lease: fromHex(lease), model: cidToBytes(model), class: numerics })
@@ -88,7 +91,7 @@ export function createProver({ journal, unixMs, signal, onRefused }: ProverInit)
     const { head, result } = provable
     const leaf = leafOf(context, provable)
     if (alone && !waiting.has(context.lease)) {
-      journal.recordLeaf(context.account.publicKey, head.task, leaf.part, head.attempt, encodeLeaf(leaf))
+      journal.recordLeaf(context.account.publicKey, head.task, WHOLE, head.attempt, leaf)
       const { flush, leaves, proofs } = signFlush(context.account, headerOf(context), [leaf])
       const [bytes] = leaves
       const [proof] = proofs
@@ -120,7 +123,7 @@ export function createProver({ journal, unixMs, signal, onRefused }: ProverInit)
     )
   }
 
-  function enqueue(context: LeaseContext, leaf: Leaf, head: TaskHead): void {
+  function enqueue(context: LeaseContext, leaf: Uint8Array, head: TaskHead): void {
     const known = waiting.get(context.lease)
     if (known !== undefined) known.leaves.push({ leaf, head })
     else waiting.set(context.lease, { context, leaves: [{ leaf, head }], timer: setTimeout(() => flushLease(context.lease), FLUSH_MS) })
@@ -143,13 +146,13 @@ export function createProver({ journal, unixMs, signal, onRefused }: ProverInit)
   }
 
   /** The leaves that are on disk now: all by one write, or each by itself when one of them may not be signed. */
-  function journalled({ context, leaves }: Waiting): Leaf[] {
-    const recordOf = ({ leaf }: Waiting['leaves'][number]) => ({
+  function journalled({ context, leaves }: Waiting): Uint8Array[] {
+    const recordOf = ({ leaf, head: { task, attempt } }: Waiting['leaves'][number]) => ({
       account: context.account.publicKey,
-      task: leaf.task,
-      part: leaf.part,
-      attempt: leaf.attempt,
-      leaf: encodeLeaf(leaf)
+      task,
+      part: WHOLE,
+      attempt,
+      leaf
     })
     try {
       journal.recordLeaves(leaves.map(recordOf))

@@ -102,7 +102,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     const arrivedMs = clock.monotonicMs()
     reading.set(key, stop)
     try {
-      const value = await readTask(head, body, AbortSignal.any([stop.signal, init.signal]))
+      const value = await readTask(head, body, stop.signal)
       if (stop.signal.aborted) return
       const admittedMs = clock.monotonicMs()
       const readUs = Math.round((admittedMs - arrivedMs) * 1000)
@@ -221,6 +221,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     counts: () => ({ ...counts }),
     close: () => {
       prover.flush()
+      for (const stop of reading.values()) stop.abort()
       for (const admission of admissions.values()) admission.stop.abort(new MotorpoolError('ERR_LEAVING', 'the vehicle departed'))
     }
   }

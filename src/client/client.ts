@@ -67,6 +67,8 @@ export type ClientEvent =
   | { readonly type: 'offered'; readonly car: PeerId }
   | { readonly type: 'lease-opened'; readonly car: PeerId; readonly slots: number }
   | { readonly type: 'lease-closed'; readonly car: PeerId; readonly reason: 'lost' | 'leaving' | 'released' | 'refused' | 'idle' | 'stopped' }
+  /** A car's vehicle is needed; what doesn't end in that time moves. */
+  | { readonly type: 'leaving'; readonly car: PeerId; readonly secondsLeft: number }
   | { readonly type: 'assigned'; readonly key: string; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }
   | { readonly type: 'moved'; readonly key: string; readonly task: TaskId; readonly from: PeerId; readonly reason: string }
   | { readonly type: 'dropped-late'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId }

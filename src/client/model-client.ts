@@ -62,6 +62,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   })
   let timer: NodeJS.Timeout | undefined
   let usualRunUs: number | null = null
+  let timerAtMs = Number.POSITIVE_INFINITY
   const shared = { ...init, awards, signal: stopped.signal, step }
   const submissions = createSubmissions(shared)
   const board = createAskBoard({ ...shared, tell: submissions.tell, oldestTask, usualRunUs: () => usualRunUs })
@@ -108,9 +109,17 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     }
   }
 
+  /** A timer that is set for an earlier moment stays: it asks again, and most moments move on before they come. */
   function wakeAt(atMs: number): void {
+    if (timerAtMs <= atMs) return
     clearTimeout(timer)
-    timer = setTimeout(() => step({ type: 'woken' }), Math.max(0, Math.min(2 ** 30, Math.ceil(atMs - clock.monotonicMs()))))
+    timerAtMs = atMs
+    timer = setTimeout(wake, Math.max(0, Math.min(2 ** 30, Math.ceil(atMs - clock.monotonicMs()))))
+  }
+
+  function wake(): void {
+    timerAtMs = Number.POSITIVE_INFINITY
+    step({ type: 'woken' })
   }
 
   function oldestTask(): { readonly inputBytes: number; readonly deadlineMs: number } | undefined {
@@ -158,7 +167,9 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     receipts: submissions.receipts,
     received: (link, head, body) => void submissions.receive(link, head, body),
     leaving: (car, secondsLeft) => {
-      if (awards.has(car)) step({ type: 'leaving', car, secondsLeft })
+      if (!awards.has(car)) return
+      submissions.tell({ type: 'leaving', car, secondsLeft })
+      step({ type: 'leaving', car, secondsLeft })
     },
     lost: (car, reason) => {
       if (awards.has(car)) step({ type: 'car-lost', car, reason })

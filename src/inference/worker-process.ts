@@ -7,7 +7,6 @@ import type { ModelSignature, NumericsClass } from './runner.ts'
 import { createWorkerFrameReader, type WorkerReply, type WorkerRequest, workerFrame } from './worker-frames.ts'
 import { DATA_DESCRIPTOR, type WorkerConfiguration, type WorkerReport } from './worker-messages.ts'
 import { readReply } from './worker-reply.ts'
-import { writeFrame } from './write-frame.ts'
 
 /** The entry file beside this one, as source or as built. */
 const ENTRY = fileURLToPath(new URL(`./worker/main${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url))
@@ -112,9 +111,21 @@ function dataChannel(child: ChildProcess, onReply: (reply: WorkerReply) => void,
   })
   // The end of the process tells more than its broken socket.
   socket?.on('error', () => {})
+  let corked = false
+  const release = (): void => {
+    corked = false
+    socket?.uncork()
+  }
   return request => {
     const frame = workerFrame(request)
-    if (socket) writeFrame(socket, frame)
+    if (!socket) return
+    // What comes in one turn of the event loop goes out in one write.
+    if (!corked) {
+      corked = true
+      socket.cork()
+      process.nextTick(release)
+    }
+    for (const part of frame) socket.write(part)
   }
 }
 

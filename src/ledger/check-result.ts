@@ -36,10 +36,18 @@ export function createFlushCache(): FlushCache {
 /** Flushes of a lease come in order; this many cover the leases that a client has at work at once. */
 const MOST_CACHED_FLUSHES = 64
 
-/** Checks what comes with a result, cheapest first; one signature at most, none when the flush is in `cache`. */
-export function checkResult(proof: NonNullable<ResultHead['proof']>, expected: ExpectedResult, cache: FlushCache = createFlushCache()): ResultVerdict {
+/**
+ * Checks what comes with a result, cheapest first; one signature at most, none when the flush is in `cache`. `decoded` is what
+ * `decodeLeaf` gives of the proof's leaf, for those who have it.
+ */
+export function checkResult(
+  proof: NonNullable<ResultHead['proof']>,
+  expected: ExpectedResult,
+  cache: FlushCache = createFlushCache(),
+  decoded?: Leaf
+): ResultVerdict {
   try {
-    const leaf = decodeLeaf(proof.leaf)
+    const leaf = decoded ?? decodeLeaf(proof.leaf)
     const flaw = flawOfLeaf(leaf, expected)
     if (flaw !== undefined) return refuse(flaw)
     const flush = openCached(proof.flush, cache)

@@ -45,10 +45,10 @@ export interface SignedFlush {
   readonly proofs: readonly InclusionProof[]
 }
 
-/** Signs leaves as one tree. Journal each leaf before. Throws `ERR_SCHEMA` when there is none or one doesn't fit. */
-export function signFlush(carSigner: Signer, header: FlushHeader, leaves: readonly Leaf[]): SignedFlush {
+/** Signs leaves, or what `encodeLeaf` made of them, as one tree. Journal each leaf before. Throws `ERR_SCHEMA` when there is none or one doesn't fit. */
+export function signFlush(carSigner: Signer, header: FlushHeader, leaves: readonly (Leaf | Uint8Array)[]): SignedFlush {
   if (leaves.length === 0) throw new MotorpoolError('ERR_SCHEMA', 'a flush holds no leaf; sign at least one')
-  const encoded = leaves.map(encodeLeaf)
+  const encoded = leaves.map(leaf => (leaf instanceof Uint8Array ? leaf : encodeLeaf(leaf)))
   const { root, proofs } = treeProofs(encoded)
   const { client, lease, model, class: numerics } = header
   const flush: Flush = { v: 1, client, car: carSigner.publicKey, lease, model, class: numerics, root, size: leaves.length }

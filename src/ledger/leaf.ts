@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { bytes, extension } from '../protocol/announcement.ts'
-import { decodeCbor, encodeCbor } from '../protocol/cbor.ts'
+import { checkFields, decodeCbor, encodeCbor } from '../protocol/cbor.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
 import { LIMITS } from '../protocol/limits.ts'
 
@@ -46,9 +46,8 @@ export type Leaf = z.infer<typeof leafSchema>
 
 /** A leaf's dag-cbor, about 290 bytes; throws `ERR_SCHEMA` when a field doesn't fit. */
 export function encodeLeaf(leaf: Leaf): Uint8Array {
-  const encoded = encodeCbor(leaf)
-  decodeLeaf(encoded)
-  return encoded
+  checkFields(leaf, leafSchema)
+  return encodeCbor(leaf)
 }
 
 /** Throws `ERR_TOO_LARGE`, `ERR_BAD_ENCODING` or `ERR_SCHEMA`. */

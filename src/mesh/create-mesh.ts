@@ -14,6 +14,7 @@ import { dialPeer, reach } from './host/dialer.ts'
 import { createHost } from './host/host.ts'
 import { keepJoined } from './host/joiner.ts'
 import { keepNeighbours } from './host/neighbours.ts'
+import { leaveSmallHeapAlone } from './host/small-heap.ts'
 import { type Links, openLinks } from './link/links.ts'
 import type { LinkHandlers, Mesh } from './mesh.ts'
 import { MESH_LIMITS, type MeshLimits } from './mesh-limits.ts'
@@ -55,6 +56,7 @@ export interface HostedMesh extends Mesh {
  * addresses that make no sense.
  */
 export async function createMesh(init: MeshInit): Promise<HostedMesh> {
+  leaveSmallHeapAlone()
   const limits: MeshLimits = { ...MESH_LIMITS, ...init.limits }
   for (const address of [...init.listen, ...init.join]) parseAddress(address)
   const stopping = new AbortController()

@@ -1,10 +1,7 @@
-import * as dagCbor from '@ipld/dag-cbor'
 import type { z } from 'zod'
+import { readCbor } from './codec/read-cbor.ts'
+import { writeCbor } from './codec/write-cbor.ts'
 import { MotorpoolError } from './errors.ts'
-import { equalBytes } from './ids.ts'
-
-/** Deeper than any message of ours; keeps hostile nesting off the stack. */
-const MOST_DEPTH = 16
 
 /**
  * Strict dag-cbor of null, booleans, integers within ±(2⁵³−1), strings, bytes, arrays and plain objects.
@@ -12,9 +9,7 @@ const MOST_DEPTH = 16
  * leading byte-order mark, the keys `__proto__` and `/`, more than 16 levels.
  */
 export function encodeCbor(value: unknown): Uint8Array {
-  checkEncodable(value, 0)
-  const bytes = dagCbor.encode(value)
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return writeCbor(value)
 }
 
 /**
@@ -24,7 +19,12 @@ export function encodeCbor(value: unknown): Uint8Array {
  */
 export function decodeCbor<T>(bytes: Uint8Array, schema: z.ZodType<T>, limit: number): T {
   if (bytes.byteLength > limit) throw new MotorpoolError('ERR_TOO_LARGE', `a message has ${bytes.byteLength} bytes, at most ${limit} are allowed; send less`)
-  const parsed = schema.safeParse(decodeStrictly(bytes))
+  return checkFields(readCbor(bytes), schema)
+}
+
+/** A value as its schema wants it; throws `ERR_SCHEMA` naming the first field that doesn't fit. */
+export function checkFields<T>(value: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new MotorpoolError(
@@ -36,61 +36,4 @@ export function decodeCbor<T>(bytes: Uint8Array, schema: z.ZodType<T>, limit: nu
 /** Names in an error are the sender's choice: no line breaks or terminal codes, and not long. */
 function oneLine(text: string): string {
   return text.slice(0, 120).replaceAll(/\p{Cc}/gu, '?')
-}
-
-function decodeStrictly(bytes: Uint8Array): unknown {
-  let value: unknown
-  try {
-    value = dagCbor.decode(bytes)
-  } catch (cause) {
-    throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not dag-cbor; send it whole and unchanged', { cause })
-  }
-  // A float with a whole value, an overlong length or unsorted keys decode all the same: only the re-encoding shows them.
-  if (!equalBytes(encodeCbor(value), bytes))
-    throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not in its one canonical encoding; encode it as strict dag-cbor')
-  return value
-}
-
-function checkEncodable(value: unknown, depth: number): void {
-  if (depth > MOST_DEPTH) throw notEncodable(`is nested deeper than ${MOST_DEPTH}`)
-  switch (typeof value) {
-    case 'boolean':
-      return
-    case 'number':
-      if (!Number.isSafeInteger(value)) throw notEncodable(`holds ${value}, which is not an integer within ±(2⁵³−1)`)
-      return
-    case 'string':
-      checkText(value)
-      return
-    case 'object':
-      if (value === null || value instanceof Uint8Array) return
-      if (Array.isArray(value)) {
-        for (const item of value) checkEncodable(item, depth + 1)
-        return
-      }
-      checkPlain(value, depth)
-      return
-    default:
-      throw notEncodable(`holds a value of type ${typeof value}`)
-  }
-}
-
-function checkPlain(value: object, depth: number): void {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) throw notEncodable('holds an object that is not plain')
-  for (const [key, item] of Object.entries(value)) {
-    // `__proto__` would change an object's prototype; an object with `/` may pass for a CID in the dag-cbor library.
-    if (key === '__proto__' || key === '/') throw notEncodable(`holds the key ${key}, which is reserved`)
-    checkText(key)
-    checkEncodable(item, depth + 1)
-  }
-}
-
-/** A byte-order mark is refused because the decoder would drop it in silence. */
-function checkText(text: string): void {
-  if (!text.isWellFormed() || text.startsWith('\uFEFF')) throw notEncodable('holds text that is not Unicode, or starts with a byte-order mark')
-}
-
-function notEncodable(what: string): MotorpoolError {
-  return new MotorpoolError('ERR_BAD_ENCODING', `a message ${what}; use null, booleans, integers, strings, bytes, lists and maps`)
 }

@@ -64,12 +64,15 @@ export type TaskHead = Extract<TransferHead, { type: 'task' }>
 export type ResultHead = Extract<TransferHead, { type: 'result' }>
 type TensorHeads = ResultHead['tensors']
 
-/** Cuts a payload into its tensors; copies only a tensor that arrived in several pieces. Throws `ERR_BAD_ENCODING` when lengths don't add up. */
-export function readTensors(heads: TensorHeads, payload: readonly Uint8Array[]): Record<string, Tensor> {
+/**
+ * Cuts a payload into its tensors; copies only a tensor that arrived in several pieces, or each once to memory of its own, aligned
+ * for any typed array and free of the larger buffer that it came in. Throws `ERR_BAD_ENCODING` when lengths don't add up.
+ */
+export function readTensors(heads: TensorHeads, payload: readonly Uint8Array[], memory: 'shared' | 'own' = 'shared'): Record<string, Tensor> {
   const total = payload.reduce((sum, part) => sum + part.byteLength, 0)
   if (heads.reduce((sum, [, , , byteLength]) => sum + byteLength, 0) !== total)
     throw new MotorpoolError('ERR_BAD_ENCODING', 'the tensors take other bytes than the payload has; send what the head says')
-  const take = createTaker(payload)
+  const take = createTaker(payload, memory)
   const tensors: Record<string, Tensor> = Object.create(null)
   for (const [name, type, dims, byteLength] of heads) {
     const expected = tensorByteLength(type, dims)
@@ -80,7 +83,7 @@ export function readTensors(heads: TensorHeads, payload: readonly Uint8Array[]):
   return { ...tensors }
 }
 
-function createTaker(payload: readonly Uint8Array[]): (byteLength: number) => Uint8Array {
+function createTaker(payload: readonly Uint8Array[], memory: 'shared' | 'own'): (byteLength: number) => Uint8Array {
   let part = 0
   let at = 0
   return byteLength => {
@@ -93,6 +96,14 @@ function createTaker(payload: readonly Uint8Array[]): (byteLength: number) => Ui
       at += piece.byteLength
       if (at >= current.byteLength) [part, at] = [part + 1, 0]
     }
-    return pieces.length === 1 ? (pieces[0] ?? new Uint8Array(0)) : new Uint8Array(Buffer.concat(pieces))
+    const [first] = pieces
+    if (pieces.length === 1 && memory === 'shared' && first !== undefined) return first
+    const whole = new Uint8Array(Buffer.allocUnsafeSlow(byteLength).buffer)
+    let filled = 0
+    for (const piece of pieces) {
+      whole.set(piece, filled)
+      filled += piece.byteLength
+    }
+    return whole
   }
 }

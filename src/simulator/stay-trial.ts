@@ -24,6 +24,7 @@ export interface StayTrialInit {
 
 /** What became of the tasks that were accepted. */
 export interface StayTrial {
+  readonly stays: number
   readonly accepted: number
   readonly interrupted: number
   /** Seconds that the cars were parked and fit, those of them spent on tasks, and on tasks that were then interrupted. */
@@ -55,7 +56,7 @@ const MODELS = TASK_LENGTHS_S.map(lengthS => `length-${lengthS}` as ModelCid)
  * what is taken; the first sign of the driver ends what runs. Same arguments, same outcome.
  */
 export function runStayTrial(init: StayTrialInit): StayTrial {
-  const tally = { accepted: 0, interrupted: 0, fitS: 0, busyS: 0, lostS: 0 }
+  const tally = { stays: 0, accepted: 0, interrupted: 0, fitS: 0, busyS: 0, lostS: 0 }
   const byStep = new Map<number, { accepted: number; finished: number }>()
   for (let car = 0; car < init.cars; car++) {
     const random = seededRandom(init.seed, car, 4)
@@ -96,7 +97,7 @@ function spendStay(init: {
   readonly odds: ReturnType<typeof learnStayOdds> | undefined
   readonly runUs: ReadonlyMap<ModelCid, number | null>
   readonly random: SeededRandom
-  readonly tally: { accepted: number; interrupted: number; fitS: number; busyS: number; lostS: number }
+  readonly tally: { stays: number; accepted: number; interrupted: number; fitS: number; busyS: number; lostS: number }
   readonly byStep: Map<number, { accepted: number; finished: number }>
 }): ReadonlyMap<ModelCid, number | null> {
   const { stay, odds, random, tally, byStep } = init
@@ -110,6 +111,7 @@ function spendStay(init: {
     return effects
   }
   step({ type: 'parked', models: MODELS })
+  tally.stays++
   tally.fitS += Math.max(0, signS - nowS)
   while (nowS < signS) {
     const taken = hearQueue()

@@ -29,11 +29,14 @@ let local: LocalMesh
 let car: Peer
 let model: ModelCid
 let rogue: Rogue
+/** What the car has learnt of its stay; tests set it. */
+let stayOdds: (lengthS: number) => number | null
 
 beforeEach(async () => {
   local = openLocalMesh()
   model = await local.addModel('noop', noopModel())
-  car = await local.addCar()
+  stayOdds = () => null
+  car = await local.addCar({ stayOdds: lengthS => stayOdds(lengthS) })
   rogue = await openRogue()
 })
 afterEach(async () => {
@@ -183,6 +186,22 @@ describe('a car', () => {
     await expect.poll(() => rogue.results.map(head => head.type), { timeout: 5000 }).toEqual(['result'])
   })
 
+  it('tells its odds of staying in steps and no further ahead than announced, and leaves to others what it may not finish', async () => {
+    const asked: number[] = []
+    stayOdds = lengthS => {
+      asked.push(lengthS)
+      return lengthS <= 64 ? 0.9987 : 0.7
+    }
+    await announce(announcement({ lengthBucket: 6, deadlineSeconds: 3600 }))
+    const offered = await rogue.next('offer')
+    expect(offered === undefined ? 'no offer' : openOffer(offered.offer).value.stay).toBe(990_000)
+    expect(asked).toEqual([64])
+    await announce(announcement({ lengthBucket: 12, deadlineSeconds: 3600 }))
+    await expect.poll(() => asked, { timeout: 10_000 }).toEqual([64, 3600])
+    expect(await rogue.next('offer', 500)).toBeUndefined()
+    await announce(announcement())
+    expect(openOffer((await rogue.next('offer'))!.offer).value.stay).toBeNull()
+  })
   it('does not answer announcements that are forged, expired, replayed in another domain, or too cheap', async () => {
     const other = signerFromSeed(randomBytes(32))
     const forged = sealEnvelope(other, 'announcement', { v: 1 })

@@ -9,11 +9,11 @@ const UNFIT: Fitness = { fit: false, reasons: [{ code: 'moving', text: 'the car 
 /** Joins and leaves over looks at given times. */
 function run(looks: readonly { readonly atMs: number; readonly fit: boolean }[]) {
   let gate: FitnessGate = CLOSED_GATE
-  const changes: { atMs: number; change: 'join' | 'leave' }[] = []
-  for (const { atMs, fit } of looks) {
+  const changes: { atMs: number; change: 'join' | 'leave'; look: number }[] = []
+  for (const [look, { atMs, fit }] of looks.entries()) {
     const [next, change] = stepFitnessGate(gate, fit ? FIT : UNFIT, atMs)
     gate = next
-    if (change !== null) changes.push({ atMs, change })
+    if (change !== null) changes.push({ atMs, change, look })
     expect(gate.joined && !fit).toBe(false)
   }
   return changes
@@ -35,10 +35,10 @@ test('joins at most once a minute, however it flickers, each time after half a m
       const changes = run(seen)
       const joins = changes.filter(({ change }) => change === 'join')
       for (let index = 1; index < joins.length; index++) expect(joins[index]!.atMs - joins[index - 1]!.atMs).toBeGreaterThanOrEqual(60_000)
-      for (const { atMs } of joins) expect(seen.every(look => look.fit || look.atMs > atMs || look.atMs <= atMs - 30_000)).toBe(true)
+      for (const { atMs, look } of joins) expect(seen.slice(0, look).every(before => before.fit || before.atMs <= atMs - 30_000)).toBe(true)
       expect(changes.map(({ change }) => change)).toEqual(changes.map((_, index) => (index % 2 === 0 ? 'join' : 'leave')))
     }),
-    { numRuns: 500 }
+    { numRuns: 2000 }
   )
 })
 
@@ -49,8 +49,8 @@ test('leaves at the very look that finds it unfit', () => {
     { atMs: 30_001, fit: false }
   ])
   expect(changes).toEqual([
-    { atMs: 30_000, change: 'join' },
-    { atMs: 30_001, change: 'leave' }
+    { atMs: 30_000, change: 'join', look: 1 },
+    { atMs: 30_001, change: 'leave', look: 2 }
   ])
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isUsable, type RankableOffer, rankOffers } from '../../src/placement/ranking.ts'
+import { expectedCompletionUs, isUsable, type RankableOffer, rankOffers } from '../../src/placement/ranking.ts'
 import type { PeerId } from '../../src/protocol/ids.ts'
 
 const empty = new Uint8Array(0)
@@ -56,6 +56,16 @@ describe('ranking', () => {
     expect(order({ car: 'flaky', completionRate: 0.2 }, { car: 'true', completionRate: 0.95 })).toEqual(['true', 'flaky']))
   it('prefers the car that will stay', () =>
     expect(order({ car: 'leaving', stay: 250_000 }, { car: 'staying', stay: 950_000 })).toEqual(['staying', 'leaving']))
+  it('weighs a departure by what it costs: much for a task of an instant, half of the run for a long one', () => {
+    expect(order({ car: 'quick', completionUs: 10_000, stay: 500_000 }, { car: 'sure', completionUs: 50_000, stay: 990_000 })).toEqual(['sure', 'quick'])
+    const long = 600_000_000
+    expect(order({ car: 'quick', completionUs: long / 2, stay: 800_000 }, { car: 'sure', completionUs: long, stay: 990_000 })).toEqual(['quick', 'sure'])
+    expect(expectedCompletionUs(long, 0.5)).toBeCloseTo(long * 1.5, -6)
+  })
+  it('ranks a car that tells no odds above one that may leave, below one that is sure', () => {
+    const terms = [{ car: 'silent' }, { car: 'unsure', stay: 800_000 }, { car: 'sure', stay: 990_000 }].map(each => ({ ...each, completionUs: 10_000 }))
+    expect(order(...terms)).toEqual(['sure', 'silent', 'unsure'])
+  })
   it('prefers the lower price at the same speed', () => expect(order({ car: 'dear', perTask: 1000 }, { car: 'cheap', perTask: 10 })).toEqual(['cheap', 'dear']))
   it('leaves out what is too dear or in other money', () => {
     expect(order({ car: 'dear', perTask: 1001 }, { car: 'dollars', perTask: 1, unit: 'USD' }, { car: 'fits', perTask: 1000 })).toEqual(['fits'])

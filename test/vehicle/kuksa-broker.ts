@@ -42,15 +42,17 @@ export interface KuksaBroker {
   /** What was subscribed to, one entry a call. */
   readonly subscriptions: () => readonly (readonly string[])[]
   readonly kill: () => void
-  readonly restart: () => Promise<void>
+  /** With other paths than before, when given. */
+  readonly restart: (paths?: readonly string[]) => Promise<void>
 }
 
 const LOADED = loadSync(new URL('../fixtures/kuksa/val.proto', import.meta.url).pathname, { keepCase: true, longs: Number, oneofs: true })['kuksa.val.v2.VAL']!
 if ('format' in LOADED) throw new TypeError('kuksa.val.v2.VAL is no service')
 export const VAL_METHODS = LOADED
 
-export async function startKuksaBroker({ paths, readable = paths, tls, ...init }: BrokerInit): Promise<KuksaBroker> {
-  let { token } = init
+export async function startKuksaBroker({ readable, tls, ...init }: BrokerInit): Promise<KuksaBroker> {
+  let { paths, token } = init
+  const mayRead = (path: string) => readable?.includes(path) ?? true
   let server = new Server()
   let port = 0
   const values = new Map<string, Stored>()
@@ -74,7 +76,7 @@ export async function startKuksaBroker({ paths, readable = paths, tls, ...init }
   const handlers = {
     GetValues: async (call: ServerUnaryCall<ValuesRequest, object>, done: sendUnaryData<object>) => {
       const asked = call.request.signal_ids.map(({ path }) => path)
-      const answer = asked.filter(path => readable.includes(path)).map(path => values.get(path)!)
+      const answer = asked.filter(mayRead).map(path => values.get(path)!)
       await release()
       const refused = refusal(call, asked)
       if (refused !== undefined) done(refused)
@@ -90,13 +92,14 @@ export async function startKuksaBroker({ paths, readable = paths, tls, ...init }
       if (refused !== undefined) return stream.destroy(Object.assign(new Error(refused.details), refused))
       subscriptions.push(asked)
       await release()
-      const subscription = { paths: asked.filter(path => readable.includes(path)), stream }
+      const subscription = { paths: asked.filter(mayRead), stream }
       streams.add(subscription)
       stream.on('cancelled', () => streams.delete(subscription))
       stream.write({ entries: Object.fromEntries(subscription.paths.map(path => [path, values.get(path)!])) })
     }
   }
   const listen = async (): Promise<void> => {
+    values.clear()
     for (const path of paths) values.set(path, { timestamp: { seconds: 1_700_000_000, nanos: 0 } })
     server = new Server()
     server.addService(VAL_METHODS, handlers)
@@ -139,7 +142,8 @@ export async function startKuksaBroker({ paths, readable = paths, tls, ...init }
       streams.clear()
       server.forceShutdown()
     },
-    restart: async () => {
+    restart: async next => {
+      paths = next ?? paths
       streams.clear()
       server.forceShutdown()
       await listen()

@@ -150,6 +150,15 @@ describe('a databroker', () => {
     expect([...source.signals().values()].every(({ value }) => value === null)).toBe(true)
   })
 
+  test('that comes back without a path leaves it missing', async () => {
+    const started = await broker()
+    started.publish(OPT_IN, { bool: true })
+    const source = open({ address: started.address() })
+    await until(source, () => readingOf(source, OPT_IN)?.value === true)
+    await started.restart(ALL.filter(path => path !== OPT_IN))
+    await until(source, () => source.state() === 'live' && readingOf(source, GEAR)?.value === null && !source.signals().has(OPT_IN))
+  })
+
   test('that ends the subscription in good order is lost, and found again', async () => {
     const started = await broker()
     const source = open({ address: started.address() })

@@ -5,6 +5,7 @@ import type { FitnessGateSettings } from '../../energy/fitness-gate.ts'
 import type { OwnerPolicy } from '../../energy/owner-policy.ts'
 import type { OwnerUsage } from '../../energy/owner-usage.ts'
 import { isMotorpoolError } from '../../protocol/errors.ts'
+import type { VehicleSignals } from '../../protocol/vehicle/signals.ts'
 import type { VehicleSource } from '../../vehicle/vehicle-source.ts'
 import type { CarEvent } from '../car.ts'
 import { type AttendantEffect, type AttendantEvent, type AttendantState, attendantStep, FIRST_ATTENDANT_STATE } from './attendant-step.ts'
@@ -34,6 +35,8 @@ export interface AttendVehicleInit {
   /** What work draws at present. */
   readonly workWatts: () => number
   readonly grid?: () => GridIntensity | undefined
+  /** Hears of every look, to learn how long the vehicle stays. */
+  readonly onLook?: (signals: VehicleSignals, planned: PlannedDeparture | null) => void
   readonly gate?: FitnessGateSettings
   readonly onEvent: (event: CarEvent) => void
 }
@@ -77,6 +80,7 @@ export function attendVehicle(init: AttendVehicleInit): Attendant {
     gathering = undefined
     lookedMs = nowMs()
     const { fitness, planned } = judge()
+    if (source.state() === 'live') init.onLook?.(source.signals(), planned)
     step({
       type: 'looked',
       fitness,

@@ -4,6 +4,7 @@ import type { Car, CarOptions, CarStatus, VehicleStatus } from '../car.ts'
 import type { CarStay } from '../create-car.ts'
 import { type Attendant, attendVehicle } from './attend-vehicle.ts'
 import type { OwnerDesk } from './owner-desk.ts'
+import type { StayKeeper } from './stay-keeper.ts'
 import type { Turns } from './turns.ts'
 import { batteryPercent, isPluggedIn, type VehicleClock } from './vehicle-facts.ts'
 
@@ -13,6 +14,7 @@ export interface CarSeatInit {
   readonly desk: OwnerDesk
   readonly vehicleClock: VehicleClock
   readonly nowMs: () => number
+  readonly stays: StayKeeper | undefined
 }
 
 /** The owner's place: from here the car comes and goes, by hand or by its vehicle. */
@@ -29,7 +31,7 @@ export interface CarSeat {
 }
 
 /** A driver who is there already waits for nobody: what can't end within this is handed back, seconds. */
-const DEPARTURE_SECONDS = 1
+const DEPARTURE_SECONDS = 0.8
 const BY_HAND = 'parked by hand'
 
 export function createCarSeat(init: CarSeatInit): CarSeat {
@@ -139,6 +141,7 @@ export function createCarSeat(init: CarSeatInit): CarSeat {
         usage: desk.usage,
         workWatts: desk.workWatts,
         grid: desk.grid,
+        ...(init.stays === undefined ? {} : { onLook: init.stays.look }),
         ...(options.gate === undefined ? {} : { gate: options.gate }),
         onEvent: event => options.onEvent?.(event)
       })

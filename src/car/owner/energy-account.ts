@@ -109,6 +109,8 @@ export function createEnergyAccount({ meter, nowMs, cpuMsOf, idleWatts }: Energy
   }
 
   function start(task: string, model: ModelCid): void {
+    const cpuMs = cpuOfModel.has(model) ? null : cpuMsOf(model)
+    if (cpuMs !== null) cpuOfModel.set(model, cpuMs)
     models.set(task, model)
     read({ begin: task })
   }

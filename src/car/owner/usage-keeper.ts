@@ -1,5 +1,14 @@
+import { z } from 'zod'
 import type { OwnerPolicy } from '../../energy/owner-policy.ts'
 import { addUsage, noUsage, type OwnerUsage } from '../../energy/owner-usage.ts'
+
+/** The form in which usage is kept. */
+export const usageSchema: z.ZodType<OwnerUsage> = z.strictObject({
+  day: z.string().regex(/^\d{4}-\d\d-\d\d$/),
+  energyMj: z.int().nonnegative(),
+  networkBytes: z.int().nonnegative(),
+  updatedUnixMs: z.number().nonnegative()
+})
 
 /** Where usage is kept across restarts. */
 export interface UsageStore {

@@ -43,7 +43,7 @@ export function addUp(program: Command, context: CommandContext): void {
   withCommonOptions(command, 'motorpool up --join /ip4/192.0.2.7/tcp/4001')
     .option('--join <multiaddr>', 'a peer to join through; may be repeated', collect)
     .option('--listen <multiaddr>', 'where to listen; may be repeated (default: loopback, a free port)', collect)
-    .addOption(new Option('--slots <n>', 'tasks at once').choices(SLOTS).default('1'))
+    .addOption(new Option('--slots <n>', 'tasks at once; each takes a worker, and the memory of every model, for itself').choices(SLOTS).default('1'))
     .option('--allow <key-or-cid>', 'a publisher’s key or a model’s CID that may run here; may be repeated (default: models added here)', collectAllowed)
     .option('--model <name>', 'a model to load; may be repeated (default: every allowed one)', collect)
     .option('--models <folder>', 'a model store to share (default: models in the data folder)')

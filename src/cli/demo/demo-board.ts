@@ -38,15 +38,17 @@ function terminalBoard(pages: number, cars: readonly CarTally[], stateOf: (car: 
   }
 }
 
+/** A line for every few pages: what happens to cars is not to drown in them. */
+const PAGES_A_LINE = 4
+
 function plainBoard(pages: number, note: (line: string) => void): DemoBoard {
   let shown = 0
   return {
     tell: note,
-    update: (done, cars) => {
-      if (done === shown) return
+    update: done => {
+      if (done - shown < PAGES_A_LINE && (done === shown || done < pages)) return
       shown = done
-      const busy = cars.filter(each => each.working().size > 0).map(each => `${each.car.name}: ${[...each.working().keys()].join(' ')}`)
-      note(`${done} of ${pages} pages${busy.length === 0 ? '' : `  (${busy.join(', ')})`}`)
+      note(`${done} of ${pages} pages`)
     },
     stop: () => undefined
   }

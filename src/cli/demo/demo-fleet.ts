@@ -23,7 +23,7 @@ export interface DemoFleet {
 
 /** Cars load models side by side; a busy machine takes long. */
 const PARK_LIMIT_MS = 45_000
-/** An hour of the day is six seconds, and coming back loads models. */
+/** An hour of the day is twelve seconds, and coming back loads models. */
 const DAY_LIMIT_MS = 30_000
 
 export function createDemoFleet(state: TestnetState, cast: DemoCast, tell: (line: string) => void, signal: AbortSignal): DemoFleet {

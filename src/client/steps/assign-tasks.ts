@@ -5,8 +5,8 @@ export function expireTasks(state: ClientState, nowMs: number, effects: ClientEf
   const late = (task: OpenTask): boolean => task.deadlineMs <= nowMs
   let { leases } = state
   for (const lease of state.leases.values()) {
+    if (!someLate(lease, nowMs)) continue
     const overdue = [...lease.flights.values(), ...[...lease.unproven.values()].map(({ task }) => task)].filter(late)
-    if (overdue.length === 0) continue
     const flights = new Map(lease.flights)
     const unproven = new Map(lease.unproven)
     for (const flight of overdue) {
@@ -16,11 +16,18 @@ export function expireTasks(state: ClientState, nowMs: number, effects: ClientEf
     }
     leases = new Map(leases).set(lease.car, { ...lease, flights, unproven, idleSinceMs: nowMs })
   }
-  const overdue = state.waiting.filter(late)
+  const overdue = state.waiting.some(late) ? state.waiting.filter(late) : []
   for (const task of overdue) effects.push(deadlineFailure(state, task))
   return overdue.length === 0 && leases === state.leases
     ? state
     : { ...state, leases, waiting: overdue.length === 0 ? state.waiting : state.waiting.filter(task => !late(task)) }
+}
+
+/** Asked at every step, and almost always no. */
+function someLate({ flights, unproven }: HeldLease, nowMs: number): boolean {
+  for (const task of flights.values()) if (task.deadlineMs <= nowMs) return true
+  for (const { task } of unproven.values()) if (task.deadlineMs <= nowMs) return true
+  return false
 }
 
 function deadlineFailure(state: ClientState, task: OpenTask): ClientEffect {

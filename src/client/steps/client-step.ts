@@ -217,7 +217,7 @@ function closeDueLeases(state: ClientState, nowMs: number, effects: ClientEffect
   for (const lease of state.leases.values()) {
     const empty = lease.flights.size === 0 && lease.unproven.size === 0
     const gone = lease.leavesAtMs !== null && (lease.leavesAtMs <= nowMs || empty)
-    const overdue = [...lease.unproven.values()].some(({ dueMs }) => dueMs <= nowMs)
+    const overdue = hasOverdueReceipt(lease, nowMs)
     const idle = empty && state.waiting.length === 0 && nowMs - lease.idleSinceMs >= state.settings.leaseIdleMs
     if (gone) next = closeLease(next, lease.car, 'leaving', 'the car leaves', nowMs, effects)
     else if (overdue) next = closeLease(next, lease.car, 'refused', 'its receipts did not come', nowMs, effects)
@@ -249,21 +249,32 @@ function stopAll(state: ClientState, nowMs: number, effects: ClientEffect[]): Cl
   return { ...next, waiting: [], asking: null }
 }
 
+function hasOverdueReceipt({ unproven }: HeldLease, nowMs: number): boolean {
+  for (const { dueMs } of unproven.values()) if (dueMs <= nowMs) return true
+  return false
+}
+
 /** The next moment at which something is due without an event. */
 function nextWakeMs(state: ClientState, nowMs: number): number | undefined {
-  const due: number[] = []
-  for (const task of state.waiting) due.push(task.deadlineMs)
+  let next = Number.POSITIVE_INFINITY
+  const due = (atMs: number): void => {
+    if (atMs > nowMs && atMs < next) next = atMs
+  }
+  for (const task of state.waiting) due(task.deadlineMs)
   for (const lease of state.leases.values()) {
-    for (const flight of openTasks(lease)) due.push(flight.deadlineMs)
-    for (const { dueMs } of lease.unproven.values()) due.push(dueMs)
-    if (lease.leavesAtMs !== null) due.push(lease.leavesAtMs)
-    if (lease.flights.size === 0) due.push(lease.idleSinceMs + state.settings.leaseIdleMs)
+    for (const flight of lease.flights.values()) due(flight.deadlineMs)
+    for (const { task, dueMs } of lease.unproven.values()) {
+      due(task.deadlineMs)
+      due(dueMs)
+    }
+    if (lease.leavesAtMs !== null) due(lease.leavesAtMs)
+    if (lease.flights.size === 0) due(lease.idleSinceMs + state.settings.leaseIdleMs)
   }
   if (state.asking?.phase === 'listening') {
-    due.push(state.asking.roundEndsMs, ...state.asking.pending.values())
-    if (state.asking.awardAtMs !== null) due.push(state.asking.awardAtMs)
+    due(state.asking.roundEndsMs)
+    for (const dueMs of state.asking.pending.values()) due(dueMs)
+    if (state.asking.awardAtMs !== null) due(state.asking.awardAtMs)
   }
-  if (state.asking === null && state.waiting.length > 0) due.push(state.nextAskMs)
-  const ahead = due.filter(dueMs => dueMs > nowMs)
-  return ahead.length === 0 ? undefined : Math.min(...ahead)
+  if (state.asking === null && state.waiting.length > 0) due(state.nextAskMs)
+  return next === Number.POSITIVE_INFINITY ? undefined : next
 }

@@ -1,5 +1,5 @@
 import { checkResult, createFlushCache } from '../../ledger/check-result.ts'
-import { decodeLeaf } from '../../ledger/leaf.ts'
+import { decodeLeaf, type Leaf } from '../../ledger/leaf.ts'
 import { treeProofs } from '../../ledger/merkle.ts'
 import type { Price } from '../../ledger/price.ts'
 import { encodeReceipt } from '../../ledger/receipt.ts'
@@ -54,9 +54,9 @@ export interface ArrivedResult {
 
 /** Reads a result's outputs, on memory of their own. Throws `ERR_BAD_ENCODING` when they are not what the head says. */
 export function readResult(head: ResultHead, payload: readonly Uint8Array[], salt: Uint8Array): Omit<ArrivedResult, 'checkUs'> {
-  const outputs = readTensors(head.tensors, payload)
+  const outputs = readTensors(head.tensors, payload, 'own')
   const output = saltedDigest('output', salt, valueDigest({ kind: head.kind, parameters: head.parameters, tensors: outputs }))
-  return { part: head.part, outputs: ownMemory(outputs), output }
+  return { part: head.part, outputs, output }
 }
 
 export interface ExpectedResult {
@@ -68,7 +68,8 @@ export interface ExpectedResult {
   readonly price: Price
 }
 
-export type ResultProof = NonNullable<ResultHead['proof']>
+/** A proof as it came, and its leaf if somebody has read it already. */
+export type ResultProof = NonNullable<ResultHead['proof']> & { readonly decoded?: Leaf }
 
 const flushes = createFlushCache()
 
@@ -93,7 +94,8 @@ export function proveResult(
       output: arrived.output,
       price: expected.price
     },
-    flushes
+    flushes,
+    proof.decoded
   )
   if (!verdict.accepted) throw new MotorpoolError('ERR_BAD_RESULT', `${verdict.reason}; the task goes to another car`)
   const receipt = encodeReceipt({
@@ -113,17 +115,12 @@ export function proofsOf(flush: Uint8Array, leaves: readonly Uint8Array[]): Read
   for (const [position, leaf] of leaves.entries()) {
     const proof = proofs[position]
     if (proof === undefined) continue
-    const { task, attempt } = decodeLeaf(leaf)
-    byAttempt.set(attemptKey(toHex(task), attempt), { flush, leaf, index: proof.index, path: [...proof.path] })
+    const decoded = decodeLeaf(leaf)
+    byAttempt.set(attemptKey(toHex(decoded.task), decoded.attempt), { flush, leaf, index: proof.index, path: [...proof.path], decoded })
   }
   return byAttempt
 }
 
 export function attemptKey(task: string, attempt: number): string {
   return `${task}/${attempt}`
-}
-
-/** Tensors on memory of their own: aligned for any typed array, and free of the larger buffer that they came in. */
-function ownMemory(tensors: Readonly<Record<string, Tensor>>): Record<string, Tensor> {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, data: new Uint8Array(tensor.data) }]))
 }

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /** Bytes that may pass before their buffers are collected: a collection takes about a millisecond. */
-const COLLECT_EVERY_BYTES = 8 * 1024 * 1024
+const COLLECT_EVERY_BYTES = 16 * 1024 * 1024
 
 let collect: ((options: { readonly type: 'minor' }) => void) | undefined
 let passedBytes = 0

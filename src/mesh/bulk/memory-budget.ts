@@ -17,8 +17,20 @@ export function createMemoryBudget(totalBytes: number): MemoryBudget {
       first.granted.resolve()
     }
   }
+  /** For a claim that needn't wait. */
+  const hold = (bytes: number) => {
+    let given = false
+    held += bytes
+    return () => {
+      if (given) return
+      given = true
+      held -= bytes
+      admit()
+    }
+  }
   return {
     reserve: async (bytes, signal) => {
+      if (queue.length === 0 && (held === 0 || held + bytes <= totalBytes)) return hold(bytes)
       const claim = { bytes, granted: Promise.withResolvers<void>() }
       let given = false
       const release = () => {

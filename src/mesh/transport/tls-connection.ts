@@ -2,10 +2,18 @@ import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
 import type { AbortOptions } from '@libp2p/interface'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
-import type { Uint8ArrayList } from 'uint8arraylist'
+import { Uint8ArrayList } from 'uint8arraylist'
 import type { SocketConnection } from './socket-connection.ts'
 
-/** What libp2p reads and writes after the handshake. All that is sent in one turn of the event loop goes out in one write. */
+/** A full record (RFC 8446 §5.1): most likely more follows. */
+const RECORD_BYTES = 2 ** 14
+/** More than this is handed on at once, so that a reader who pauses is heard in time. */
+const MOST_GATHERED_BYTES = 256 * 1024
+
+/**
+ * What libp2p reads and writes after the handshake. All that is sent in one turn of the event loop goes out in one write, and full
+ * records that arrived in one are handed on as one: each by itself would pass through every layer above.
+ */
 export class TlsConnection extends AbstractMessageStream {
   readonly #socket: TLSSocket
   readonly #transport: SocketConnection
@@ -13,6 +21,14 @@ export class TlsConnection extends AbstractMessageStream {
   readonly #release = (): void => {
     this.#corked = false
     this.#socket.uncork()
+  }
+
+  #arrived: Uint8ArrayList | undefined
+  readonly #deliver = (): void => {
+    const bytes = this.#arrived
+    if (bytes === undefined) return
+    this.#arrived = undefined
+    this.onData(bytes)
   }
 
   constructor(transport: SocketConnection, socket: TLSSocket) {
@@ -24,14 +40,25 @@ export class TlsConnection extends AbstractMessageStream {
     })
     this.#socket = socket
     this.#transport = transport
-    socket.on('data', bytes => this.onData(bytes))
+    socket.on('data', bytes => {
+      const isFull = bytes.byteLength === RECORD_BYTES
+      if (this.#arrived === undefined) {
+        if (!isFull) return this.onData(bytes)
+        this.#arrived = new Uint8ArrayList()
+        setImmediate(this.#deliver)
+      }
+      this.#arrived.append(bytes)
+      if (!isFull || this.#arrived.byteLength > MOST_GATHERED_BYTES) this.#deliver()
+    })
     socket.on('error', error => transport.abort(error))
     socket.on('drain', () => this.safeDispatchEvent('drain'))
     socket.on('close', () => {
+      this.#deliver()
       transport.close().catch(error => transport.abort(error))
     })
     transport.addEventListener('close', ({ error, local }) => {
       socket.destroy()
+      this.#deliver()
       if (error === undefined) this.onTransportClosed()
       else if (local === true) this.abort(error)
       else this.onRemoteReset()
@@ -42,8 +69,8 @@ export class TlsConnection extends AbstractMessageStream {
     if (!this.#corked) {
       this.#corked = true
       this.#socket.cork()
-      // Results, receipts and window updates come of promises that settle in this turn: they go along.
-      setImmediate(this.#release)
+      // After the promises that settle in this turn, whose sends go along; later, and both ends would wait for each other's turns.
+      process.nextTick(() => queueMicrotask(() => process.nextTick(this.#release)))
     }
     let canSendMore = true
     for (const part of data) canSendMore = this.#socket.write(part)

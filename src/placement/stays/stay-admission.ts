@@ -1,6 +1,6 @@
 /** What a car takes on when it may be needed before the work is done. */
 export interface AdmissionSettings {
-  /** No task is taken whose odds of being finished are less. @default 0.85: what is told as 0.9 and more */
+  /** No task is taken whose odds of being finished are less. @default 0.86: what is told as 0.9 and more */
   readonly leastOdds: number
   /** Of all tasks taken in a stay, so many may be interrupted by the departure, as expected. @default 0.008 */
   readonly interruptedShare: number

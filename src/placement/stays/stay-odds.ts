@@ -3,11 +3,11 @@ import type { StayBegun, StayHistory } from './stay-history.ts'
 import { learnStayOdds } from './stay-survival.ts'
 
 /** The steps that odds of staying are told in, millionths; finer ones would tell when a car leaves. */
-export const STAY_STEPS = [0, 500_000, 800_000, 900_000, 950_000, 990_000] as const
+export const STAY_STEPS = [0, 500_000, 750_000, 900_000, 950_000, 990_000] as const
 export type StayStep = (typeof STAY_STEPS)[number]
 
 /** Least odds of each step but the first: between its neighbours where each is right on average. */
-const LEAST_ODDS = [0.35, 0.66, 0.86, 0.928, 0.972] as const
+const LEAST_ODDS = [0.36, 0.63, 0.86, 0.928, 0.972] as const
 
 /** Odds as they are told. */
 export function stayStep(odds: number): StayStep {

@@ -1,0 +1,205 @@
+import { createHash } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { JobTask } from '../../src/client/client.ts'
+import { verifyReceipt } from '../../src/ledger/verify-receipt.ts'
+import { openModelStore } from '../../src/models/model-store.ts'
+import { createPeer, type Peer } from '../../src/peer.ts'
+import { signerFromSeed } from '../../src/protocol/signer.ts'
+import type { Tensor } from '../../src/protocol/tensor.ts'
+import type { SignalPath, SignalValue } from '../../src/protocol/vehicle/signals.ts'
+import { seededRandom } from '../../src/simulator/seeded-random.ts'
+import { sleepyModel } from '../../test/fixtures/models/make.ts'
+import { createScratch } from '../child-processes.ts'
+import type { Measure, Row } from '../measure.ts'
+import { startVehicleCar, type VehicleCar } from '../vehicle-fleet.ts'
+
+const SEED = 5
+const CARS = 3
+const TASK_MS = 60
+/** Open at once: each car runs one, has one ready, and some wait. */
+const OPEN_TASKS = 3 * CARS
+/** DEPARTURES=1000 npm run bench -- departures */
+const DEPARTURES = Number(process.env['DEPARTURES'] ?? 200)
+const QUICK_DEPARTURES = 4
+
+const B = 'Vehicle.Powertrain.TractionBattery'
+/** How a stay ends without a word before. */
+const ENDINGS: readonly [string, Partial<Record<SignalPath, SignalValue>>][] = [
+  ['door', { 'Vehicle.Cabin.Door.Row1.DriverSide.IsOpen': true }],
+  ['unlock', { 'Vehicle.Cabin.Door.Row1.DriverSide.IsLocked': false }],
+  ['seat', { 'Vehicle.Cabin.Seat.Row1.DriverSide.OccupancyStatus': 'OCCUPIED' }],
+  ['gear', { 'Vehicle.Powertrain.Transmission.SelectedGear': 127 }],
+  ['unplug', { [`${B}.Charging.ChargingPort.AnyPosition.IsChargingCableConnected`]: false, [`${B}.Charging.IsCharging`]: false }],
+  ['heat', { [`${B}.Temperature.Max`]: 55 }],
+  ['reserve', { [`${B}.StateOfCharge.Current`]: 20, [`${B}.StateOfCharge.CurrentEnergy`]: 15 }]
+]
+
+interface Departure {
+  readonly closedMs: number
+  readonly goneMs: number
+  /** Until the client heard of it; null when it held no lease there. */
+  readonly toldMs: number | null
+}
+
+/** Real car processes with a KUKSA databroker each, whose vehicles are needed at seeded times, under steady load. */
+export const measure: Measure = {
+  name: 'departures',
+  run: async ({ quick, tell }) => {
+    const scratch = createScratch()
+    const publisher = signerFromSeed(createHash('sha256').update('motorpool bench').digest())
+    const modelFolder = join(scratch.folder, 'models')
+    writeFileSync(join(scratch.folder, 'sleepy.onnx'), sleepyModel(TASK_MS))
+    await (await openModelStore(modelFolder)).add(join(scratch.folder, 'sleepy.onnx'), { name: 'sleepy', publisher })
+    const client = await createPeer({ dataFolder: join(scratch.folder, 'client'), modelFolder })
+    const cars: VehicleCar[] = []
+    try {
+      const init = { modelFolder, publisher: Buffer.from(publisher.publicKey).toString('hex'), join: client.addresses().slice(0, 1) }
+      while (cars.length < CARS) cars.push(await startVehicleCar(init, scratch.folder))
+      tell(`${CARS} cars have joined`)
+      const load = startLoad(client)
+      const departures = await departAgainAndAgain(cars, load.toldBy, quick ? QUICK_DEPARTURES : DEPARTURES, tell)
+      return rowsOf(departures, await load.stop())
+    } finally {
+      await client.stop()
+      await Promise.all(cars.map(car => car.stop()))
+      scratch.remove()
+    }
+  }
+}
+
+async function departAgainAndAgain(cars: readonly VehicleCar[], toldBy: ReadonlyMap<string, number>, count: number, tell: (line: string) => void) {
+  const random = seededRandom(SEED)
+  const departures: Departure[] = []
+  while (departures.length < count) {
+    await delay(random.between(200, 1200))
+    const car = cars[Math.floor(random.uniform() * cars.length)]!
+    const [name, changed] = ENDINGS[Math.floor(random.uniform() * ENDINGS.length)]!
+    const peerId = car.peerId() ?? ''
+    const { signalMs, closedMs, goneMs } = await car.leave(changed)
+    const atMs = toldBy.get(peerId)
+    departures.push({ closedMs, goneMs, toldMs: atMs === undefined ? null : atMs - signalMs })
+    await car.park()
+    if (departures.length % 20 === 0) tell(`${departures.length} departures, the last by ${name}: workers gone after ${Math.round(goneMs)} ms`)
+  }
+  return departures
+}
+
+interface LoadReport {
+  readonly submitted: number
+  readonly failed: number
+  /** Results beyond the first of a task, or with an output that isn't the input's. */
+  readonly wrong: number
+  /** Receipts beyond the first of a task. */
+  readonly paidTwice: number
+  readonly movedMs: readonly number[]
+  readonly stayedMs: readonly number[]
+}
+
+/** A job that goes on until it is stopped, with a bounded number of tasks open. */
+function startLoad(client: Peer) {
+  const toldBy = new Map<string, number>()
+  const moved = new Set<string>()
+  let stopped = false
+  let submitted = 0
+  let ended = 0
+  async function* tasks(): AsyncGenerator<JobTask> {
+    while (!stopped) {
+      if (submitted - ended >= OPEN_TASKS) await delay(1)
+      else yield { key: String(submitted), inputs: { x: numberTensor(submitted++) } }
+    }
+  }
+  const run = async (): Promise<LoadReport> => {
+    const seen = new Set<string>()
+    const receipts = new Set<string>()
+    const [movedMs, stayedMs]: [number[], number[]] = [[], []]
+    let [failed, wrong, paidTwice] = [0, 0, 0]
+    const job = client.submit({
+      model: 'sleepy',
+      tasks: tasks(),
+      deadlineMs: 120_000,
+      onEvent: event => {
+        if (event.type === 'moved') moved.add(event.key)
+        if (event.type === 'leaving' && !toldBy.has(event.car)) toldBy.set(event.car, performance.now())
+      }
+    })
+    for await (const outcome of job) {
+      ended++
+      if (outcome.status === 'failed') {
+        failed++
+        continue
+      }
+      const { key, result } = outcome
+      const input = numberTensor(Number(key))
+      if (seen.has(key) || !Buffer.from(result.outputs['y']?.data ?? []).equals(Buffer.from(input.data))) wrong++
+      seen.add(key)
+      const { task } = verifyReceipt(result.receipt)
+      if (receipts.has(task)) paidTwice++
+      receipts.add(task)
+      if (moved.has(key)) movedMs.push(result.times.totalMs)
+      else stayedMs.push(result.times.totalMs)
+    }
+    return { submitted, failed, wrong: wrong + (submitted - failed - seen.size), paidTwice, movedMs, stayedMs }
+  }
+  const running = run()
+  return {
+    toldBy,
+    stop: () => {
+      stopped = true
+      return running
+    }
+  }
+}
+
+function rowsOf(departures: readonly Departure[], load: LoadReport): Row[] {
+  const rounds = departures.length
+  const usual = quantile(load.stayedMs, 0.5)
+  const told = departures.flatMap(({ toldMs }) => (toldMs === null ? [] : [toldMs]))
+  const times = (what: string, values: readonly number[], atMost: number): Row[] =>
+    (
+      [
+        ['p50', 0.5],
+        ['p99', 0.99],
+        ['max', 1]
+      ] as const
+    ).map(([name, share]) => ({ measure: `${what}, ${name}`, value: quantile(values, share), unit: 'ms', goal: { atMost }, rounds: values.length, seed: SEED }))
+  const none = (what: string, value: number): Row => ({ measure: what, value, unit: 'tasks', goal: { atMost: 0 }, rounds: load.submitted, seed: SEED })
+  const added = (share: number): number => quantile(load.movedMs, share) - usual
+  return [
+    ...times(
+      'departure: admission closed after the signal',
+      departures.map(({ closedMs }) => closedMs),
+      1000
+    ),
+    ...times(
+      'departure: worker process gone after the signal',
+      departures.map(({ goneMs }) => goneMs),
+      2000
+    ),
+    ...times('departure: client told after the signal', told, 1000),
+    none('tasks lost in departures', load.failed),
+    none('tasks delivered twice or wrong', load.wrong),
+    none('tasks paid twice', load.paidTwice),
+    { measure: 'tasks that were moved', value: load.movedMs.length, unit: 'tasks', goal: null, rounds, seed: SEED, note: `of ${load.submitted}` },
+    {
+      measure: 'added delay of a moved task, p50',
+      value: added(0.5),
+      unit: 'ms',
+      goal: null,
+      rounds: load.movedMs.length,
+      seed: SEED,
+      note: `beside ${Math.round(usual)} ms`
+    },
+    { measure: 'added delay of a moved task, p99', value: added(0.99), unit: 'ms', goal: null, rounds: load.movedMs.length, seed: SEED }
+  ]
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((left, right) => left - right)
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN
+}
+
+function numberTensor(value: number): Tensor {
+  return { type: 'float32', dims: [1], data: new Uint8Array(Float32Array.of(value).buffer) }
+}
