@@ -25,6 +25,8 @@ export interface CarProcessOptions {
   readonly coreWatts?: number
   /** The machine's power meters would charge this car with what all of its neighbours draw. @default read */
   readonly meters?: false
+  /** A task takes long where a day takes minutes, so that hardly any would be taken on. @default weighed */
+  readonly stayOdds?: false
   /** Where it listens. @default loopback, a free port at each join */
   readonly listen?: string
   readonly signal?: AbortSignal
@@ -86,6 +88,7 @@ function carArguments(options: CarProcessOptions): string[] {
     ...(options.policy === undefined ? [] : ['--policy', options.policy]),
     ...(options.coreWatts === undefined ? [] : ['--core-watts', String(options.coreWatts)]),
     ...(options.meters === false ? ['--no-meters'] : []),
+    ...(options.stayOdds === false ? ['--no-stay-odds'] : []),
     ...(options.listen === undefined ? [] : ['--listen', options.listen])
   ]
 }

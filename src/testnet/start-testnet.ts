@@ -110,7 +110,8 @@ function carOptions(
     listen,
     vehicle: vehicleOf(dataFolder, day),
     coreWatts: CORE_WATTS,
-    meters: false
+    meters: false,
+    stayOdds: false
   }
 }
 

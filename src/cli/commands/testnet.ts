@@ -68,7 +68,7 @@ export function addTestnet(program: Command, context: CommandContext): void {
     .option('--scenario <name>', 'let recorded vehicles drive the cars, which then come and go by themselves: commute is a Monday of commuters', scenarioName)
     .option(
       '--speed <times>',
-      `how much faster than real time the scenario’s day goes by; a car takes about a second to join, at 600 ten minutes of its day (default: ${USUAL_SPEED})`,
+      `how much faster than real time the scenario’s day goes by; a car takes about a second to join, at 600 ten minutes of its day, so cars don’t weigh their odds of staying (default: ${USUAL_SPEED})`,
       scenarioSpeed
     )
     .option('--seed <n>', `which fleet of the scenario; the same seed gives the same day (default: ${USUAL_SEED})`, wholeNumber(0, LARGEST_SEED))

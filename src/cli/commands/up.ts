@@ -33,6 +33,7 @@ interface UpOptions extends CommonOptions {
   readonly policy?: string
   readonly coreWatts?: number
   readonly meters: boolean
+  readonly stayOdds: boolean
 }
 
 const SLOTS = ['1', '2', '4', '8']
@@ -51,6 +52,7 @@ export function addUp(program: Command, context: CommandContext): void {
     .option('--policy <file>', 'what the owner allows; read again when it changes (default: policy.yaml in the data folder, with --vehicle)')
     .option('--core-watts <watts>', 'what a busy core draws, to estimate energy where no meter is', wholeNumber(1, 1000))
     .option('--no-meters', 'don’t read this machine’s power meters: it isn’t only this car’s')
+    .option('--no-stay-odds', 'take tasks without weighing whether the vehicle stays: of one that is played fast, a task takes as long as an hour of its stay')
     .option('--mdns', 'find peers in the same network')
     .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
     .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
@@ -93,6 +95,7 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
         ...(options.coreWatts === undefined ? {} : { wattsPerCore: options.coreWatts }),
         ...(options.meters ? {} : { sysfsRoot: join(dataFolder, 'no-meters') })
       },
+      ...(options.stayOdds ? {} : { stayOdds: () => null }),
       onEvent: told
     }
   }).catch(async error => {

@@ -43,7 +43,7 @@ export function createDemoFleet(state: TestnetState, cast: DemoCast, tell: (line
   }
   const watch = watchFleet(state.cars, { onTurn, onPeer: tally.meet }, signal)
   const hasLeft = (name: string) => (watch.now(name)?.story.left ?? null) !== null
-  const isBack = (name: string) => hasLeft(name) && watch.joins(name) > 1 && watch.now(name)?.car?.state === 'parked'
+  const isBack = (name: string) => watch.joins(name) > 1
   return {
     tally,
     stateOf: ({ car }) => (isAlive(car) ? stateWord({ car, now: watch.now(car.name) }) : 'killed'),
