@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { MotorpoolError } from '../protocol/errors.ts'
+import { killProcess } from './kill-process.ts'
 import { watchMemory } from './memory-watchdog.ts'
 import type { ModelSignature, NumericsClass } from './runner.ts'
 import { createWorkerFrameReader, type WorkerReply, type WorkerRequest, workerFrame } from './worker-frames.ts'
@@ -62,7 +63,7 @@ export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
   let killedFor: MotorpoolError | undefined
   const kill = (error: MotorpoolError): void => {
     killedFor ??= error
-    child.kill('SIGKILL')
+    killProcess(child)
   }
 
   let lastWords = ''
