@@ -5,10 +5,10 @@ import type { CarEvent, CarOptions } from '../../car/car.ts'
 import type { ModelPolicy } from '../../models/model.ts'
 import type { Peer } from '../../peer.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
-import { isManual } from '../../vehicle/open-vehicle-source.ts'
+import { isManual, isTrace } from '../../vehicle/open-vehicle-source.ts'
 import { VEHICLE_ADDRESSES } from '../../vehicle/vehicle-address.ts'
 import type { VehicleSource } from '../../vehicle/vehicle-source.ts'
-import type { AdminStatus } from '../admin/methods.ts'
+import type { AdminStatus, CarStory } from '../admin/methods.ts'
 import { type AdminHandlers, startAdminServer } from '../admin/server.ts'
 import type { CommandContext } from '../context.ts'
 import { dataFolderPath } from '../data-folder-path.ts'
@@ -32,6 +32,8 @@ interface UpOptions extends CommonOptions {
   readonly vehicle?: string
   readonly policy?: string
   readonly coreWatts?: number
+  readonly meters: boolean
+  readonly stayOdds: boolean
 }
 
 const SLOTS = ['1', '2', '4', '8']
@@ -49,6 +51,8 @@ export function addUp(program: Command, context: CommandContext): void {
     .option('--vehicle <address>', `where the vehicle’s state comes from: ${VEHICLE_ADDRESSES.join(', ')} (default: parked by hand)`)
     .option('--policy <file>', 'what the owner allows; read again when it changes (default: policy.yaml in the data folder, with --vehicle)')
     .option('--core-watts <watts>', 'what a busy core draws, to estimate energy where no meter is', wholeNumber(1, 1000))
+    .option('--no-meters', 'don’t read this machine’s power meters: it isn’t only this car’s')
+    .option('--no-stay-odds', 'take tasks without weighing whether the vehicle stays: of one that is played fast, a task takes as long as an hour of its stay')
     .option('--mdns', 'find peers in the same network')
     .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
     .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
@@ -61,9 +65,15 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   // What is wrong at the start is told as an error; later, it keeps the car off the mesh.
   const ownerPolicy = policyFile === undefined ? undefined : readPolicyFile(policyFile)
   const vehicle = options.vehicle === undefined ? {} : await openVehicle(options.vehicle)
-  const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }))
+  const { vehicleClock } = vehicle
+  const vehicleTime = () => (vehicleClock === undefined ? {} : { vehicleTime: new Date(vehicleClock.unixMs()).toISOString() })
+  const log = pino({ level: options.logLevel, mixin: vehicleTime }, pino.destination({ fd: 2, sync: true }))
   const { createPeer } = await import('../../peer.ts')
+  let story: CarStory = { joined: null, left: null }
   const told = (event: CarEvent): void => {
+    const atUnixMs = (vehicleClock?.unixMs ?? Date.now)()
+    if (event.type === 'joined') story = { ...story, joined: { reason: event.why, atUnixMs } }
+    if (event.type === 'left') story = { ...story, left: { reason: event.reason, atUnixMs } }
     if (event.type === 'failed' || event.type === 'worker-restarted' || event.type === 'join-failed') log.warn(event)
     else log.info(event)
     const line = options.vehicle === undefined || options.json === true ? undefined : describeEvent(event)
@@ -81,7 +91,11 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
       models: options.model,
       ...vehicle,
       ...(ownerPolicy === undefined ? {} : { ownerPolicy }),
-      ...(options.coreWatts === undefined ? {} : { energy: { wattsPerCore: options.coreWatts } }),
+      energy: {
+        ...(options.coreWatts === undefined ? {} : { wattsPerCore: options.coreWatts }),
+        ...(options.meters ? {} : { sysfsRoot: join(dataFolder, 'no-meters') })
+      },
+      ...(options.stayOdds ? {} : { stayOdds: () => null }),
       onEvent: told
     }
   }).catch(async error => {
@@ -92,7 +106,7 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const asked = Promise.withResolvers<void>()
   const status = (): AdminStatus => {
     const now = peer.status()
-    return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder }
+    return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder, story }
   }
   try {
     const admin = await startAdminServer(dataFolder, handlersFor(peer, vehicle.vehicle, status, asked.resolve))
@@ -127,6 +141,12 @@ function handlersFor(peer: Peer, vehicle: VehicleSource | undefined, status: () 
       if (vehicle !== undefined && isManual(vehicle)) vehicle.park()
       await car().park()
       return status()
+    },
+    skip: ({ toS }) => {
+      if (vehicle === undefined || !isTrace(vehicle))
+        throw new MotorpoolError('ERR_INVALID_OPTION', 'this car’s vehicle is not recorded; start one with motorpool up --vehicle trace:FILE')
+      vehicle.skipTo(toS)
+      return null
     },
     stop: () => {
       // After the reply has left: stopping closes the socket that it goes out on.
