@@ -36,7 +36,7 @@ test('the demo reads every page though cars drive away and one is killed, tells 
   expect((JSON.parse(verified.stdout) as { receipts: unknown[] }).receipts).toHaveLength(24)
   expect(sandbox.left()).toEqual([])
   expect(readdirSync(sandbox.folder).filter(name => name !== 'out' && name !== 'home')).toEqual([])
-})
+}, 300_000)
 
 test('Ctrl-C in the middle of the demo leaves no process and no file', async () => {
   const demo = sandbox.start('demo', '--json')

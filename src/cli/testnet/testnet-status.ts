@@ -15,7 +15,7 @@ export interface CarNow {
 export function describeTestnet(state: TestnetState, cars: readonly CarNow[], nowUnixMs: number): string {
   const rows = cars.map(({ car, now }) => [
     car.name,
-    now?.peerId == null ? '–' : shortPeer(now.peerId),
+    now?.peerId == null || now.car?.state === 'away' ? '–' : shortPeer(now.peerId),
     stateOf({ car, now }),
     now?.car?.running ?? 0,
     now?.car?.done ?? 0,
