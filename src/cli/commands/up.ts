@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import pino from 'pino'
 import type { CarEvent, CarOptions } from '../../car/car.ts'
+import type { IntensitySource } from '../../energy/meters/intensity-source.ts'
+import { INTENSITY_ADDRESSES, INTENSITY_TOKEN, openIntensity } from '../../energy/meters/open-intensity.ts'
 import type { ModelPolicy } from '../../models/model.ts'
 import type { Peer } from '../../peer.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
@@ -32,6 +34,7 @@ interface UpOptions extends CommonOptions {
   readonly vehicle?: string
   readonly policy?: string
   readonly coreWatts?: number
+  readonly intensity?: string
 }
 
 const SLOTS = ['1', '2', '4', '8']
@@ -49,6 +52,10 @@ export function addUp(program: Command, context: CommandContext): void {
     .option('--vehicle <address>', `where the vehicle’s state comes from: ${VEHICLE_ADDRESSES.join(', ')} (default: parked by hand)`)
     .option('--policy <file>', 'what the owner allows; read again when it changes (default: policy.yaml in the data folder, with --vehicle)')
     .option('--core-watts <watts>', 'what a busy core draws, to estimate energy where no meter is', wholeNumber(1, 1000))
+    .option(
+      '--intensity <source>',
+      `the grid’s carbon intensity, for a ceiling and motorpool report: ${INTENSITY_ADDRESSES.join(', ')} (key in ${INTENSITY_TOKEN}; default: unknown)`
+    )
     .option('--mdns', 'find peers in the same network')
     .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
     .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
@@ -60,8 +67,11 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const policyFile = options.policy ?? (options.vehicle === undefined ? undefined : policyPath(dataFolder))
   // What is wrong at the start is told as an error; later, it keeps the car off the mesh.
   const ownerPolicy = policyFile === undefined ? undefined : readPolicyFile(policyFile)
+  const intensity = options.intensity === undefined ? undefined : openIntensity(options.intensity, context.environment[INTENSITY_TOKEN])
   const vehicle = options.vehicle === undefined ? {} : await openVehicle(options.vehicle)
   const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }))
+  // Its reasons may quote what a service answered, which names the zone.
+  const onUnknown = (): void => log.warn('no carbon intensity can be had; emissions are unknown until it can, check --intensity')
   const { createPeer } = await import('../../peer.ts')
   const told = (event: CarEvent): void => {
     if (event.type === 'failed' || event.type === 'worker-restarted' || event.type === 'join-failed') log.warn(event)
@@ -81,7 +91,10 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
       models: options.model,
       ...vehicle,
       ...(ownerPolicy === undefined ? {} : { ownerPolicy }),
-      ...(options.coreWatts === undefined ? {} : { energy: { wattsPerCore: options.coreWatts } }),
+      energy: {
+        ...(options.coreWatts === undefined ? {} : { wattsPerCore: options.coreWatts }),
+        ...(intensity === undefined ? {} : { intensity: telling(intensity, onUnknown) })
+      },
       onEvent: told
     }
   }).catch(async error => {
@@ -107,6 +120,22 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
     await peer.stop()
   }
   context.endWith(0)
+}
+
+/** A source that tells of its first failure after each success. */
+function telling(source: IntensitySource, onUnknown: () => void): IntensitySource {
+  let isUnknown = false
+  return async asked => {
+    try {
+      const told = await source(asked)
+      isUnknown = false
+      return told
+    } catch (error) {
+      if (!isUnknown) onUnknown()
+      isUnknown = true
+      throw error
+    }
+  }
 }
 
 function handlersFor(peer: Peer, vehicle: VehicleSource | undefined, status: () => AdminStatus, stop: () => void): AdminHandlers {
