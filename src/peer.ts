@@ -17,6 +17,7 @@ import { discoverShard } from './client/discover-shard.ts'
 import { createModelFinder, isModelCid } from './client/find-model.ts'
 import { cpuTimeMs } from './energy/meters/cpu-time.ts'
 import { openMeter } from './energy/meters/open-meter.ts'
+import { ownerDaysSchema, REPORT_FILE } from './energy/report/owner-day.ts'
 import { startRunner } from './inference/start-runner.ts'
 import { openCarJournal } from './ledger/store/car-journal.ts'
 import { openClientJournal } from './ledger/store/client-journal.ts'
@@ -295,7 +296,10 @@ async function startSession(init: SessionInit): Promise<Session> {
       why,
       ...(car.shards === undefined ? {} : { shards: car.shards }),
       ...(stayOdds === undefined ? {} : { stayOdds }),
-      onEvent: car.onEvent ?? (() => undefined)
+      onEvent: event => {
+        desk.note(event)
+        car.onEvent?.(event)
+      }
     })
   }
   return { mesh, client, stay, account: toHex(account.publicKey) as AccountId }
@@ -455,6 +459,8 @@ function openOwnerDesk(folder: string, car: CarOptions, session: () => Session |
     nowMs: SYSTEM_CLOCK.monotonicMs,
     unixMs: vehicleClock.unixMs,
     usageStore: car.vehicleClock === undefined ? openPrivateJson(join(folder, 'usage.json'), usageSchema, 'what was used of today’s caps') : NOT_KEPT,
+    reportStore: car.vehicleClock === undefined ? openPrivateJson(join(folder, REPORT_FILE.name), ownerDaysSchema, REPORT_FILE.holds) : NOT_KEPT,
+    cores: availableParallelism(),
     openMeter: () =>
       openMeter({
         ...energy,

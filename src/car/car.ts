@@ -5,6 +5,7 @@ import type { FitnessGateSettings } from '../energy/fitness-gate.ts'
 import type { OwnerPolicy } from '../energy/owner-policy.ts'
 import type { OwnerUsage } from '../energy/owner-usage.ts'
 import type { TaskEnergy } from '../energy/task-energy.ts'
+import type { Amount } from '../ledger/leaf.ts'
 import type { ModelPolicy } from '../models/model.ts'
 import type { ShardSettings } from '../placement/shards.ts'
 import type { ModelCid, PeerId } from '../protocol/ids.ts'
@@ -73,6 +74,10 @@ export type CarEvent =
       readonly readUs: number
       readonly proveUs: number
       readonly energy: TaskEnergy
+      /** Tasks that shared the run. */
+      readonly together: number
+      /** The price in its receipt. */
+      readonly earned: Amount
     }
   | { readonly type: 'failed'; readonly client: PeerId; readonly reason: string }
   | { readonly type: 'handed-back'; readonly client: PeerId }
@@ -129,7 +134,7 @@ export interface EnergyOptions {
   readonly wattsPerCore?: number
   /** What the computer draws without tasks, W. @default learnt */
   readonly idleWatts?: number
-  /** Needed for a carbon ceiling; asked every few minutes. */
+  /** Needed for a carbon ceiling, and for emissions in the owner’s report; asked every few minutes. */
   readonly intensity?: () => Promise<GridIntensity>
 }
 

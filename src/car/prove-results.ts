@@ -53,6 +53,8 @@ export interface Prover {
 const FLUSH_MS = 20
 /** The part of a result that comes in one. */
 const WHOLE = 0
+/** What each task counts as. */
+export const UNITS = { items: 1, tokensIn: 0, tokensOut: 0 } as const
 /** Leaves of one flush: as many as fit a control frame. */
 const LEAVES_MOST = 40
 
@@ -67,7 +69,6 @@ export function createProver({ journal, unixMs, signal, onRefused }: ProverInit)
   const waiting = new Map<LeaseId, Waiting>()
 
   function leafOf({ lease, price }: LeaseContext, { head, result, queuedUs, energy }: ProvableResult): Uint8Array {
-    const units = { items: 1, tokensIn: 0, tokensOut: 0 }
     const leaf: Leaf = {
       seq: journal.nextSeq(fromHex(lease)),
       task: head.task,
@@ -77,10 +78,10 @@ export function createProver({ journal, unixMs, signal, onRefused }: ProverInit)
       output: saltedDigest('output', head.salt, result.digest),
       tokens: null,
       together: result.together,
-      units,
+      units: UNITS,
       times: { at: wholeMinute(unixMs() / 1000), queuedUs, ranUs: result.ranUs },
       energy,
-      price: priceOf(price, units)
+      price: priceOf(price, UNITS)
     }
     return encodeLeaf(leaf)
   }

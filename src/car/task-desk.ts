@@ -1,6 +1,6 @@
 import type { TaskEnergy } from '../energy/task-energy.ts'
 import type { RunResult } from '../inference/runner.ts'
-import type { Price } from '../ledger/price.ts'
+import { type Price, priceOf } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, TransferBody } from '../mesh/mesh.ts'
 import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
@@ -12,7 +12,7 @@ import type { CarEvent } from './car.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from './car-state.ts'
 import type { LoadedModel } from './load-models.ts'
 import type { EnergyAccount } from './owner/energy-account.ts'
-import { createProver, type LeaseContext } from './prove-results.ts'
+import { createProver, type LeaseContext, UNITS } from './prove-results.ts'
 import { readTask } from './read-task.ts'
 
 export interface TaskDeskInit {
@@ -181,7 +181,16 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
       await prover.send(context, { head, result, queuedUs, energy }, isAlone(effect.lease))
       counts.done++
-      onEvent({ type: 'done', client: link.remote, ranUs: result.ranUs, energy, readUs, proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000) })
+      onEvent({
+        type: 'done',
+        client: link.remote,
+        ranUs: result.ranUs,
+        energy,
+        readUs,
+        proveUs: Math.round((clock.monotonicMs() - provingMs) * 1000),
+        together: result.together,
+        earned: priceOf(lease.price, UNITS)
+      })
     } catch (error) {
       if (link.closed || init.signal.aborted) return
       refuseProof(context, head, error)

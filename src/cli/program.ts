@@ -13,6 +13,7 @@ import { addTestnet } from './commands/testnet.ts'
 import { addUp } from './commands/up.ts'
 import { addVerify } from './commands/verify.ts'
 import type { CommandContext } from './context.ts'
+import { addReport } from './report/report-command.ts'
 
 /** The whole command line, ready to parse. Wrong usage throws commander's error instead of printing and exiting. */
 export function createProgram(context: CommandContext): Command {
@@ -23,6 +24,7 @@ export function createProgram(context: CommandContext): Command {
     .exitOverride()
     .configureOutput({ outputError: () => undefined, writeErr: () => undefined })
     .addHelpText('after', '\nExample:\n  $ motorpool testnet up -n 6 --detach\n  $ motorpool run ocr --input page.png')
-  for (const add of [addUp, addDown, addStatus, addDrive, addRun, addBatch, addVerify, addModel, addPolicy, addPeer, addTestnet, addDemo]) add(program, context)
+  for (const add of [addUp, addDown, addStatus, addReport, addDrive, addRun, addBatch, addVerify, addModel, addPolicy, addPeer, addTestnet, addDemo])
+    add(program, context)
   return program
 }

@@ -11,6 +11,14 @@ export interface GridIntensity {
   readonly isEstimated: boolean
 }
 
+/** A figure holds for half an hour or an hour, and comes late, ms. */
+const HOLDS_MS = 2 * 3_600_000
+
+/** Whether a figure still, or already, says what the grid emits at a time. */
+export function isPresent({ atUnixMs }: GridIntensity, nowUnixMs: number): boolean {
+  return Math.abs(nowUnixMs - atUnixMs) <= HOLDS_MS
+}
+
 export type IntensityFormat = 'gb' | 'electricity-maps' | 'plain'
 
 const grams = z.number().min(0).max(5000)

@@ -10,6 +10,8 @@ export interface EnergyAccountInit {
   readonly cpuMsOf: (model: ModelCid) => number | null
   /** What the computer draws without tasks, W. @default learnt from times without tasks */
   readonly idleWatts?: number
+  /** Hears of each run that is over. */
+  readonly onRun?: (energy: TaskEnergy) => void
 }
 
 /** Energy of all tasks so far, whole millijoules. */
@@ -41,7 +43,7 @@ const IDLE_LEAST_MS = 200
 const MEAN_SHARE = 0.1
 const NOTHING: TaskEnergy = { marginalMj: 0, attributedMj: 0, by: 'unknown' }
 
-export function createEnergyAccount({ meter, nowMs, cpuMsOf, idleWatts }: EnergyAccountInit): EnergyAccount {
+export function createEnergyAccount({ meter, nowMs, cpuMsOf, idleWatts, onRun }: EnergyAccountInit): EnergyAccount {
   const models = new Map<string, ModelCid>()
   const waiting = new Map<string, ModelCid>()
   const cpuOfModel = new Map<ModelCid, number>()
@@ -117,6 +119,7 @@ export function createEnergyAccount({ meter, nowMs, cpuMsOf, idleWatts }: Energy
 
   function learn(model: ModelCid, energy: TaskEnergy): void {
     sums.tasks++
+    onRun?.(energy)
     if (energy.by === 'unknown') return void sums.unknown++
     if (energy.by === 'estimated') sums.estimated++
     sums.marginalMj += energy.marginalMj

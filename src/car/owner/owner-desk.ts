@@ -8,8 +8,10 @@ import type { Price } from '../../ledger/price.ts'
 import type { ModelPolicy } from '../../models/model.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import type { AccountId, ModelCid } from '../../protocol/ids.ts'
-import type { CarOptions } from '../car.ts'
+import type { CarEvent, CarOptions } from '../car.ts'
 import { createEnergyAccount, type EnergyAccount, type EnergyTotals } from './energy-account.ts'
+import { createReportDesk } from './report-desk.ts'
+import { createReportKeeper, type ReportKeeperInit } from './report-keeper.ts'
 import { createUsageKeeper, type UsageStore } from './usage-keeper.ts'
 import { isPluggedIn } from './vehicle-facts.ts'
 
@@ -21,6 +23,9 @@ export interface OwnerDeskInit {
   readonly openMeter: () => EnergyMeter
   readonly cpuMsOf: (model: ModelCid) => number | null
   readonly usageStore: UsageStore
+  readonly reportStore: ReportKeeperInit['store']
+  /** Processor cores of this machine. */
+  readonly cores: number
   /** Bytes that were sent and received so far. */
   readonly networkBytes: () => number
   /** Tasks that run now; undefined while the car is away. */
@@ -42,9 +47,13 @@ export interface OwnerDesk {
   readonly usage: () => OwnerUsage
   readonly workWatts: () => number
   readonly grid: () => GridIntensity | undefined
+  /** Books what happens for the owner’s report. */
+  readonly note: (event: CarEvent) => void
   readonly stop: () => void
 }
 
+/** A crash takes at most so much from the owner's report, ms. */
+const REPORT_EVERY_MS = 5000
 const GRID_EVERY_MS = 5 * 60_000
 /** Of a model that never ran nothing is known but the computer's power: its first task is priced as if it took so long. */
 const FIRST_TASK_MS = 1000
@@ -56,6 +65,9 @@ export function createOwnerDesk(init: OwnerDeskInit): OwnerDesk {
   const known = (): OwnerPolicy => (typeof policy === 'object' ? policy : DEFAULT_POLICY)
   checkUnit(options, policy)
   const keeper = createUsageKeeper({ store: init.usageStore, unixMs: init.unixMs, nowMs, timeZone: () => known().timeZone })
+  const reportKeeper = createReportKeeper({ store: init.reportStore, unixMs: init.unixMs, timeZone: () => known().timeZone })
+  const report = createReportDesk({ keeper: reportKeeper, nowMs, unixMs: init.unixMs, grid: () => grid, isPluggedIn: surelyPluggedIn, cores: init.cores })
+  let bookedRestMj = 0
   let meter: EnergyMeter | undefined
   let energy: EnergyAccount | undefined
   let collected = { atMs: nowMs(), networkBytes: init.networkBytes() }
@@ -68,12 +80,21 @@ export function createOwnerDesk(init: OwnerDeskInit): OwnerDesk {
   void askGrid()
   const asking = intensity === undefined ? undefined : setInterval(askGrid, GRID_EVERY_MS)
   asking?.unref()
+  const booking = setInterval(() => {
+    try {
+      collect()
+      reportKeeper.save()
+    } catch {
+      // A full disk must not end the work: the next time may do, and stopping tells what is wrong.
+    }
+  }, REPORT_EVERY_MS)
+  booking.unref()
 
   function account(): EnergyAccount {
     if (energy === undefined) {
       meter = init.openMeter()
       const { idleWatts } = options.energy ?? {}
-      energy = createEnergyAccount({ meter, nowMs, cpuMsOf: init.cpuMsOf, ...(idleWatts === undefined ? {} : { idleWatts }) })
+      energy = createEnergyAccount({ meter, nowMs, cpuMsOf: init.cpuMsOf, onRun: report.ran, ...(idleWatts === undefined ? {} : { idleWatts }) })
     }
     return energy
   }
@@ -87,14 +108,20 @@ export function createOwnerDesk(init: OwnerDeskInit): OwnerDesk {
     const energyMj = running === undefined ? 0 : Math.round(drawn ?? assumedMj)
     keeper.add({ energyMj, networkBytes: Math.max(0, now.networkBytes - collected.networkBytes) })
     collected = now
+    const restMj = energy?.totals().restMj ?? 0
+    report.collect(meter === undefined || meter.provenance === 'unknown' ? null : { energyMj: restMj - bookedRestMj, by: meter.provenance })
+    bookedRestMj = restMj
+  }
+
+  function surelyPluggedIn(): boolean {
+    return options.vehicle === undefined || isPluggedIn(options.vehicle.signals()) === true
   }
 
   function priceOf(model: ModelCid): Price {
     const asked: Price = { perTask: 0, perItem: 0, per1kTokensIn: 0, per1kTokensOut: 0, unit: 'XXX', ...options.price }
     if (policy === undefined) return asked
     const energyMj = energy?.expected(model)?.attributedMj ?? known().battery.workPowerWatts * FIRST_TASK_MS
-    const pluggedIn = options.vehicle === undefined || isPluggedIn(options.vehicle.signals()) === true
-    const floor = priceFloor(known(), { energyMj, pluggedIn })
+    const floor = priceFloor(known(), { energyMj, pluggedIn: surelyPluggedIn() })
     if (floor <= (asked.unit === known().price.unit ? asked.perTask + asked.perItem : 0)) return asked
     if (asked.unit === known().price.unit) return { ...asked, perTask: floor - asked.perItem }
     return { perTask: floor, perItem: 0, per1kTokensIn: 0, per1kTokensOut: 0, unit: known().price.unit }
@@ -125,11 +152,18 @@ export function createOwnerDesk(init: OwnerDeskInit): OwnerDesk {
       return running === 0 ? 0 : (energy?.watts() ?? known().battery.workPowerWatts)
     },
     grid: () => grid,
+    note: event => {
+      // What went on until now belongs to the time before.
+      if (event.type === 'joined' || event.type === 'left') collect()
+      report.note(event)
+    },
     stop: () => {
-      collect()
-      keeper.save()
-      meter?.stop()
       clearInterval(asking)
+      clearInterval(booking)
+      collect()
+      meter?.stop()
+      keeper.save()
+      reportKeeper.save()
     }
   }
 }

@@ -2,6 +2,8 @@ import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import pino from 'pino'
 import type { CarEvent, CarOptions } from '../../car/car.ts'
+import type { IntensitySource } from '../../energy/meters/intensity-source.ts'
+import { INTENSITY_ADDRESSES, INTENSITY_TOKEN, openIntensity } from '../../energy/meters/open-intensity.ts'
 import type { ModelPolicy } from '../../models/model.ts'
 import type { Peer } from '../../peer.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
@@ -34,6 +36,7 @@ interface UpOptions extends CommonOptions {
   readonly coreWatts?: number
   readonly meters: boolean
   readonly stayOdds: boolean
+  readonly intensity?: string
 }
 
 const SLOTS = ['1', '2', '4', '8']
@@ -53,6 +56,10 @@ export function addUp(program: Command, context: CommandContext): void {
     .option('--core-watts <watts>', 'what a busy core draws, to estimate energy where no meter is', wholeNumber(1, 1000))
     .option('--no-meters', 'don’t read this machine’s power meters: it isn’t only this car’s')
     .option('--no-stay-odds', 'take tasks without weighing whether the vehicle stays: of one that is played fast, a task takes as long as an hour of its stay')
+    .option(
+      '--intensity <source>',
+      `the grid’s carbon intensity, for a ceiling and motorpool report: ${INTENSITY_ADDRESSES.join(', ')} (key in ${INTENSITY_TOKEN}; default: unknown)`
+    )
     .option('--mdns', 'find peers in the same network')
     .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
     .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
@@ -64,10 +71,13 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const policyFile = options.policy ?? (options.vehicle === undefined ? undefined : policyPath(dataFolder))
   // What is wrong at the start is told as an error; later, it keeps the car off the mesh.
   const ownerPolicy = policyFile === undefined ? undefined : readPolicyFile(policyFile)
+  const intensity = options.intensity === undefined ? undefined : openIntensity(options.intensity, context.environment[INTENSITY_TOKEN])
   const vehicle = options.vehicle === undefined ? {} : await openVehicle(options.vehicle)
   const { vehicleClock } = vehicle
   const vehicleTime = () => (vehicleClock === undefined ? {} : { vehicleTime: new Date(vehicleClock.unixMs()).toISOString() })
   const log = pino({ level: options.logLevel, mixin: vehicleTime }, pino.destination({ fd: 2, sync: true }))
+  // Its reasons may quote what a service answered, which names the zone.
+  const onUnknown = (): void => log.warn('no carbon intensity can be had; emissions are unknown until it can, check --intensity')
   const { createPeer } = await import('../../peer.ts')
   let story: CarStory = { joined: null, left: null }
   const told = (event: CarEvent): void => {
@@ -93,7 +103,8 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
       ...(ownerPolicy === undefined ? {} : { ownerPolicy }),
       energy: {
         ...(options.coreWatts === undefined ? {} : { wattsPerCore: options.coreWatts }),
-        ...(options.meters ? {} : { sysfsRoot: join(dataFolder, 'no-meters') })
+        ...(options.meters ? {} : { sysfsRoot: join(dataFolder, 'no-meters') }),
+        ...(intensity === undefined ? {} : { intensity: telling(intensity, onUnknown) })
       },
       ...(options.stayOdds ? {} : { stayOdds: () => null }),
       onEvent: told
@@ -121,6 +132,22 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
     await peer.stop()
   }
   context.endWith(0)
+}
+
+/** A source that tells of its first failure after each success. */
+function telling(source: IntensitySource, onUnknown: () => void): IntensitySource {
+  let isUnknown = false
+  return async asked => {
+    try {
+      const told = await source(asked)
+      isUnknown = false
+      return told
+    } catch (error) {
+      if (!isUnknown) onUnknown()
+      isUnknown = true
+      throw error
+    }
+  }
 }
 
 function handlersFor(peer: Peer, vehicle: VehicleSource | undefined, status: () => AdminStatus, stop: () => void): AdminHandlers {

@@ -34,6 +34,9 @@ export const POLICY_NOTES: Readonly<Record<string, string>> = {
   carbon: 'the grid’s emissions',
   'carbon.ceilingGramsPerKwh': 'no work while the grid emits more; null: no ceiling',
   'carbon.kind': 'average or marginal, as your intensity source tells',
+  'carbon.embodied': 'what making the computer emitted, for SCI in motorpool report; null: unknown',
+  'carbon.embodied.kilograms': 'kg CO₂e of the computer, not of the whole car',
+  'carbon.embodied.lifetimeYears': 'how long it is used',
   allow: 'who may use the car: anyone, or a list of account keys',
   models: 'CIDs of models that may run',
   publishers: 'keys of publishers whose models may all run; with neither: only your own'

@@ -54,7 +54,11 @@ const price = z.strictObject({
 
 const carbon = z.strictObject({
   ceilingGramsPerKwh: z.number().positive().max(5000).nullable().default(null),
-  kind: z.enum(['average', 'marginal']).default('average')
+  kind: z.enum(['average', 'marginal']).default('average'),
+  embodied: z
+    .strictObject({ kilograms: z.number().min(0).max(100_000), lifetimeYears: z.number().min(0.1).max(100) })
+    .nullable()
+    .default(null)
 })
 
 /** An owner's policy as the file holds it; every key may be left out. docs/policy.md tells what each means. */

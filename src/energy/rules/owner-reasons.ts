@@ -1,5 +1,5 @@
 import { LOOK_MS } from '../battery-contract.ts'
-import type { GridIntensity } from '../carbon.ts'
+import { type GridIntensity, isPresent } from '../carbon.ts'
 import { shownTime, windowEnd } from '../local-time.ts'
 import type { OwnerPolicy } from '../owner-policy.ts'
 import { type OwnerUsage, usageToday } from '../owner-usage.ts'
@@ -10,8 +10,6 @@ import type { SignalDesk } from './signal-desk.ts'
 const JOIN_MS = 15 * 60_000
 /** Bytes of the day's cap that are left for ending well. */
 const LAST_BYTES = 1_000_000
-/** A grid's figure holds for half an hour or an hour, and comes late. */
-const INTENSITY_HOLDS_MS = 2 * 3_600_000
 /** A clock that was set back by more than this can't tell which day's caps hold. */
 const CLOCK_BACK_MS = 120_000
 
@@ -54,7 +52,7 @@ function capReasons({ policy, usage, nowUnixMs, workWatts, joined }: OwnerQuesti
 function carbonReasons({ policy, grid, nowUnixMs }: OwnerQuestion): FitnessReason[] {
   const { ceilingGramsPerKwh, kind } = policy.carbon
   if (ceilingGramsPerKwh === null) return []
-  if (grid === undefined || grid.kind !== kind || Math.abs(nowUnixMs - grid.atUnixMs) > INTENSITY_HOLDS_MS)
+  if (grid === undefined || grid.kind !== kind || !isPresent(grid, nowUnixMs))
     return [sudden('carbon', `the grid’s ${kind} carbon intensity isn’t known, and the owner has set a ceiling`)]
   if (grid.gramsPerKwh <= ceilingGramsPerKwh) return []
   return [sudden('carbon', `the grid emits ${Math.round(grid.gramsPerKwh)} g/kWh, and the owner’s ceiling is ${ceilingGramsPerKwh}`)]

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { CarEvent, CarOptions } from '../../../src/car/car.ts'
 import type { JobOutcome } from '../../../src/client/client.ts'
 import { type OwnerPolicy, parsePolicy } from '../../../src/energy/owner-policy.ts'
+import { addToDay, emptyDay, ownerDaysSchema } from '../../../src/energy/report/owner-day.ts'
 import { decodeLeaf } from '../../../src/ledger/leaf.ts'
 import { decodeReceipt } from '../../../src/ledger/receipt.ts'
 import type { Peer } from '../../../src/peer.ts'
@@ -300,8 +301,24 @@ describe('the owner’s policy', () => {
     expect(today?.energyMj).toBeGreaterThanOrEqual(first.attributedMj)
     expect(today?.networkBytes).toBeGreaterThan(1000)
     await car.peer.stop()
-    expect(statSync(join(dataFolder, 'usage.json')).mode & 0o777).toBe(0o600)
+    for (const name of ['usage.json', 'report.json']) expect(statSync(join(dataFolder, name)).mode & 0o777, name).toBe(0o600)
+    const { days } = ownerDaysSchema.parse(JSON.parse(readFileSync(join(dataFolder, 'report.json'), 'utf8')))
+    const booked = days.reduce(addToDay, emptyDay('2000-01-01'))
+    expect(booked).toMatchObject({ stays: 1, done: 1, unpluggedMj: 0, carbon: {} })
+    expect(booked.runs).toEqual({ estimated: { count: 1, marginalMj: first.marginalMj, attributedMj: first.attributedMj } })
+    expect(booked.idleMj.estimated).toBeGreaterThanOrEqual(0)
     const again = await addVehicleCar({ energy, told: without }, dataFolder)
     expect(again.peer.car?.status().vehicle?.today.energyMj).toBeGreaterThanOrEqual(today?.energyMj ?? 0)
+  })
+
+  it('keeps nothing of a trace that is played in the owner’s report', async () => {
+    const { addModel: add, folder } = open()
+    await add('noop', noopModel())
+    const dataFolder = join(folder, 'car')
+    const car = await addVehicleCar({ vehicleClock: SYSTEM }, dataFolder)
+    await eventually(() => isHere(car), 'the car joins')
+    await car.peer.stop()
+    expect(existsSync(join(dataFolder, 'car.lock'))).toBe(true)
+    expect(existsSync(join(dataFolder, 'report.json'))).toBe(false)
   })
 })
