@@ -20,17 +20,19 @@ function open() {
     kept: undefined as OwnerDays | undefined
   }
   let writes = 0
-  const keeper = createReportKeeper({
-    store: {
-      read: () => at.kept,
-      write: days => {
-        writes++
-        at.kept = days
-      }
-    },
-    unixMs: () => at.unixMs,
-    timeZone: () => 'Europe/Berlin'
-  })
+  const openKeeper = () =>
+    createReportKeeper({
+      store: {
+        read: () => at.kept,
+        write: days => {
+          writes++
+          at.kept = days
+        }
+      },
+      unixMs: () => at.unixMs,
+      timeZone: () => 'Europe/Berlin'
+    })
+  const keeper = openKeeper()
   const desk = createReportDesk({ keeper, nowMs: () => at.ms, unixMs: () => at.unixMs, grid: () => at.grid, isPluggedIn: () => at.plugged, cores: 4 })
   const pass = (ms: number): void => {
     at.ms += ms
@@ -38,7 +40,7 @@ function open() {
   }
   const done = (energy: typeof MEASURED | typeof UNKNOWN): void =>
     desk.note({ type: 'done', client: 'x' as PeerId, ranUs: 8_000_000, readUs: 1, proveUs: 1, together: 2, earned: { amount: 30, unit: 'EUR' }, energy })
-  return { at, desk, keeper, pass, done, writes: () => writes }
+  return { at, desk, keeper, openKeeper, pass, done, writes: () => writes }
 }
 
 test('hours count from joining to leaving, each on the local day on which it passed', () => {
@@ -89,7 +91,7 @@ test('energy goes to its provenance, to wear unless surely plugged in, and to th
 })
 
 test('is written when something changed, and goes on from what was written', () => {
-  const { at, desk, keeper, done, writes } = open()
+  const { at, desk, keeper, openKeeper, done, writes } = open()
   keeper.save()
   expect(writes()).toBe(0)
   done(UNKNOWN)
@@ -97,11 +99,7 @@ test('is written when something changed, and goes on from what was written', () 
   keeper.save()
   keeper.save()
   expect(writes()).toBe(1)
-  const again = createReportKeeper({
-    store: { read: () => at.kept, write: () => undefined },
-    unixMs: () => at.unixMs,
-    timeZone: () => 'Europe/Berlin'
-  })
+  const again = openKeeper()
   again.add({ done: 1 })
   again.save()
   expect(at.kept?.days).toMatchObject([{ done: 2, failed: 1 }])
