@@ -1,5 +1,6 @@
 export type { Car, CarEvent, CarOptions, CarState, CarStatus } from './car/car.ts'
 export type { ClientEvent, Job, JobOutcome, JobTask, RunOptions, TaskInputs, TaskResult } from './client/client.ts'
+export { type OwnerPolicy, parsePolicy } from './energy/owner-policy.ts'
 export { verifyReceipt } from './ledger/verify-receipt.ts'
 export type { FoundPeer } from './mesh/mesh.ts'
 export type { ModelManifest, ModelPolicy, StoredModel } from './models/model.ts'
@@ -9,3 +10,6 @@ export { ERROR_CODES, type ErrorCode, isMotorpoolError, MotorpoolError } from '.
 export type { AccountId, LeaseId, ModelCid, PeerId, TaskId } from './protocol/ids.ts'
 export { type Signer, signerFromSeed } from './protocol/signer.ts'
 export { decodeStrings, encodeStrings, type Tensor, type TensorType } from './protocol/tensor.ts'
+export { openVehicleSource } from './vehicle/open-vehicle-source.ts'
+export { openTrace, type TraceSource } from './vehicle/trace/open-trace.ts'
+export type { VehicleSource } from './vehicle/vehicle-source.ts'

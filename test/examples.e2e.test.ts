@@ -56,6 +56,19 @@ describe('the examples', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
+  it('play a recorded morning: the car joins, leaves when its driver comes, and joins again at work', async () => {
+    const folder = await temporaryFolder()
+    const { exit, lines } = start(folder, 'commuter.ts')
+    const printed = await allLines(lines)
+    expect(await exit).toEqual([0, null])
+    expect(printed.map(line => line.slice('07:30 '.length)).slice(0, 3)).toEqual([
+      'joined: parked and fit, plugged in, battery at 81 %',
+      expect.stringMatching(/^left: (the driver’s door is unlocked|the charging cable isn’t connected)/),
+      'joined: parked and fit, plugged in, battery at 76 %'
+    ])
+    expect(await readdir(folder)).toEqual([])
+  })
+
   it('ship a model as small as its source in the tests', async () => {
     expect(existsSync(join(examples, 'add.onnx'))).toBe(true)
     expect(new Uint8Array(await readFile(join(examples, 'add.onnx')))).toEqual(addModel())

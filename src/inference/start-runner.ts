@@ -37,7 +37,7 @@ export async function startRunner(model: RunnableModel, options: RunnerOptions =
     line.rejectAll(error)
     for (const seat of seats) seat.kill(error)
     await Promise.race([Promise.all(seats.map(({ ended }) => ended)), delay(STOP_LIMIT_MS, undefined, { ref: false })])
-    await rm(folder, { recursive: true, force: true })
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 
   for (let number = 0; number < settings.workers; number++) {

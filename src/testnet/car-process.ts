@@ -23,12 +23,19 @@ export interface CarProcessOptions {
   readonly policy?: string
   /** To estimate energy, W. */
   readonly coreWatts?: number
+  /** The machine's power meters would charge this car with what all of its neighbours draw. @default read */
+  readonly meters?: false
+  /** A task takes long where a day takes minutes, so that hardly any would be taken on. @default weighed */
+  readonly stayOdds?: false
+  /** Where it listens. @default loopback, a free port at each join */
+  readonly listen?: string
   readonly signal?: AbortSignal
 }
 
 /** A car loads models and joins within a few seconds; a busy machine takes longer. */
 const READY_LIMIT_MS = 60_000
-const LOG_FILE = 'car.log'
+/** What a car tells of itself, a JSON object a line. */
+export const LOG_FILE = 'car.log'
 
 /**
  * Starts `motorpool up` as a process of its own and resolves when it says that it is ready. It leads its own process
@@ -79,7 +86,10 @@ function carArguments(options: CarProcessOptions): string[] {
     ...tether,
     ...(options.vehicle === undefined ? [] : ['--vehicle', options.vehicle]),
     ...(options.policy === undefined ? [] : ['--policy', options.policy]),
-    ...(options.coreWatts === undefined ? [] : ['--core-watts', String(options.coreWatts)])
+    ...(options.coreWatts === undefined ? [] : ['--core-watts', String(options.coreWatts)]),
+    ...(options.meters === false ? ['--no-meters'] : []),
+    ...(options.stayOdds === false ? ['--no-stay-odds'] : []),
+    ...(options.listen === undefined ? [] : ['--listen', options.listen])
   ]
 }
 

@@ -5,6 +5,8 @@ import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
 import { toHex } from '../protocol/ids.ts'
 import { signerFromSeed } from '../protocol/signer.ts'
 import { type CarProcessOptions, startCarProcess } from './car-process.ts'
+import { CORE_WATTS, entrancesFor, type Scenario, vehicleOf, writeVehicle } from './fleet-day.ts'
+import { freePorts } from './free-ports.ts'
 import { isAlive } from './process-identity.ts'
 import { removeTestnet, stopCars } from './stop-testnet.ts'
 import { ocrModel, publishModels, type TestnetModel } from './testnet-models.ts'
@@ -20,6 +22,8 @@ export interface TestnetOptions {
   readonly models?: readonly TestnetModel[]
   /** Tasks at once on each car. @default 1 */
   readonly slots?: number
+  /** Vehicles that come and go by themselves, one for each car. @default parked by hand */
+  readonly scenario?: Scenario
   /** Cars end with the process that started them, however that ends. */
   readonly tethered: boolean
   readonly signal?: AbortSignal
@@ -31,8 +35,8 @@ export interface TestnetOptions {
 const JOIN_THROUGH = 2
 
 /**
- * Starts a mesh of real car processes on loopback, the first alone and the others at once through it and each other.
- * Leaves nothing behind when it fails. Errors: `ERR_DATA_FOLDER` (the folder holds something else),
+ * Starts a mesh of real car processes on loopback, the first alone and the others at once through it and each other;
+ * those of a scenario all at once, as any of them may be away. Leaves nothing behind when it fails. Errors: `ERR_DATA_FOLDER` (the folder holds something else),
  * `ERR_DATA_FOLDER_LOCKED` (a testnet runs there), `ERR_RUN_FAILED` (a car didn't start), `ERR_ABORTED`.
  */
 export async function startTestnet(options: TestnetOptions): Promise<TestnetState> {
@@ -50,10 +54,18 @@ export async function startTestnet(options: TestnetOptions): Promise<TestnetStat
   try {
     writeTestnet(folder, state)
     state.models.push(...(await publishModels(testnetModelFolder(folder), options.models ?? [ocrModel()], publisher)))
-    const first = await start(1, [])
-    const second = options.cars > 1 ? [await start(2, first.addresses.slice(0, 1))] : []
-    const through = [first, ...second].flatMap(car => car.addresses.slice(0, 1))
-    await settleAll(Array.from({ length: Math.max(0, options.cars - 2) }, (_, index) => start(index + 3, through)))
+    if (options.scenario === undefined) {
+      const first = await start(1, [])
+      const second = options.cars > 1 ? [await start(2, first.addresses.slice(0, 1))] : []
+      const through = [first, ...second].flatMap(car => car.addresses.slice(0, 1))
+      await settleAll(Array.from({ length: Math.max(0, options.cars - 2) }, (_, index) => start(index + 3, through)))
+    } else {
+      const { traces, policy, ...day } = options.scenario
+      const ports = await freePorts(options.cars)
+      for (const [index, trace] of traces.entries()) await writeVehicle(join(folder, `car-${index + 1}`), trace, policy)
+      state.day = { ...day, startUnixMs: Date.now(), entrances: ports.map(port => `/ip4/127.0.0.1/tcp/${port}`) }
+      await settleAll(traces.map((_, index) => start(index + 1, [])))
+    }
     state.cars.sort((left, right) => Number(left.name.slice(4)) - Number(right.name.slice(4)))
     writeTestnet(folder, state)
     return state
@@ -86,8 +98,21 @@ function carOptions(
   tethered: boolean,
   signal: AbortSignal | undefined
 ): CarProcessOptions {
-  const { command, publisher, slots } = state
-  return { command, name, dataFolder: join(folder, name), modelFolder: testnetModelFolder(folder), publisher, join: through, slots, tethered, signal }
+  const { command, publisher, slots, day } = state
+  const dataFolder = join(folder, name)
+  const common = { command, name, dataFolder, modelFolder: testnetModelFolder(folder), publisher, slots, tethered, signal }
+  if (day === undefined) return { ...common, join: through }
+  const number = Number(name.slice('car-'.length))
+  const listen = day.entrances[number - 1] ?? '/ip4/127.0.0.1/tcp/0'
+  return {
+    ...common,
+    join: [...through, ...entrancesFor(day, number)],
+    listen,
+    vehicle: vehicleOf(dataFolder, day),
+    coreWatts: CORE_WATTS,
+    meters: false,
+    stayOdds: false
+  }
 }
 
 /** Takes an empty folder, or what a testnet that runs no more left in it. */

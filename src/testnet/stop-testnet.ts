@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { type ProcessIdentity, signalProcess, waitUntilGone } from './process-identity.ts'
 import { readTestnet } from './testnet-state.ts'
 
-/** A car hands its work back and stops its workers within 2 s; then it is ended. */
-const POLITE_LIMIT_MS = 5_000
+/** A car hands its work back and stops its workers within 2 s, one that is just joining or on a busy machine later; then it is ended. */
+const POLITE_LIMIT_MS = 8_000
 /** What a testnet makes in its folder; anything else there is somebody's own. */
 const OWN_ENTRIES = /^(testnet\.json(\.\d+\.new)?|models|client|publisher\.key|car-[1-9]\d*)$/
 

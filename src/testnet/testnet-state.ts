@@ -16,6 +16,20 @@ const carSchema = z.strictObject({
   dataFolder: z.string()
 })
 
+/** The day that all cars of a testnet live through: at `startUnixMs` it was `fromS` seconds after `epochUnixMs`. */
+const daySchema = z.strictObject({
+  scenario: z.string(),
+  seed: z.int(),
+  /** Seconds of the day in a second. */
+  speed: z.number().positive(),
+  epochUnixMs: z.int(),
+  fromS: z.number().nonnegative(),
+  untilS: z.number().nonnegative(),
+  startUnixMs: z.int(),
+  /** Where each car listens whenever it is there, by number. */
+  entrances: z.array(z.string())
+})
+
 const stateSchema = z.strictObject({
   v: z.literal(1),
   /** What starts a car: a Node and motorpool's own script. */
@@ -24,17 +38,25 @@ const stateSchema = z.strictObject({
   /** The testnet's own publisher, whose models every car may run; hex. */
   publisher: z.string(),
   models: z.array(z.strictObject({ name: z.string(), cid: z.string() })),
+  /** Missing where cars are parked and driven by hand. */
+  day: daySchema.optional(),
   cars: z.array(carSchema)
 })
 
 /** A car of a testnet as its state file tells of it. */
 export type TestnetCar = z.infer<typeof carSchema>
+export type TestnetDay = z.infer<typeof daySchema>
 /** What a testnet leaves in its folder for the commands that come later. */
 export type TestnetState = z.infer<typeof stateSchema>
 
 /** Where a testnet lives unless told otherwise: one for each user of a machine. */
 export function defaultTestnetFolder(): string {
   return join(tmpdir(), `motorpool-testnet-${userInfo().uid}`)
+}
+
+/** The second of its day that a testnet is at. */
+export function dayTimeS({ fromS, startUnixMs, speed }: TestnetDay, nowUnixMs: number): number {
+  return fromS + ((nowUnixMs - startUnixMs) / 1000) * speed
 }
 
 /** The store that a testnet's cars and clients share. */

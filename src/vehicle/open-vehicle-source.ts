@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { MotorpoolError } from '../protocol/errors.ts'
 import type { ManualSource } from './manual/open-manual.ts'
+import type { TraceSource } from './trace/open-trace.ts'
 import { parseVehicleAddress, type VehicleConfig } from './vehicle-address.ts'
 import { SYSTEM_SURROUNDINGS, type VehicleSource } from './vehicle-source.ts'
 
@@ -38,6 +39,11 @@ export async function openVehicleSource(config: VehicleConfig | string, surround
 /** Whether a person stands in for the vehicle, and so can drive and park. */
 export function isManual(source: VehicleSource): source is ManualSource {
   return source.name === 'manual' && 'drive' in source
+}
+
+/** Whether a recorded vehicle is played, which has a time of day of its own. */
+export function isTrace(source: VehicleSource): source is TraceSource {
+  return source.name === 'trace' && 'skipTo' in source
 }
 
 async function readCertificate(path: string | undefined): Promise<Buffer | undefined> {

@@ -9,7 +9,15 @@ import { VIN_FORM } from './tesla/tesla-session.ts'
 export type VehicleConfig =
   | ({ readonly source: 'kuksa'; readonly isTls?: boolean; readonly caFile?: string; readonly serverName?: string } & Omit<KuksaOptions, 'tls'>)
   | ({ readonly source: 'tesla'; readonly caFile?: string } & Omit<TeslaOptions, 'ca'>)
-  | { readonly source: 'trace'; readonly path: string; readonly speed?: number; readonly fromS?: number; readonly untilS?: number }
+  | {
+      readonly source: 'trace'
+      readonly path: string
+      readonly speed?: number
+      readonly fromS?: number
+      readonly untilS?: number
+      readonly startUnixMs?: number
+      readonly epochUnixMs?: number
+    }
   | ({ readonly source: 'manual' } & ManualOptions)
 
 /** What `--vehicle` takes. */
@@ -18,7 +26,7 @@ export const VEHICLE_ADDRESSES = [
   'kuksas://HOST[:55555][?tokenFile=FILE&caFile=FILE&serverName=NAME]',
   'mqtt://HOST[:1883]/BASE[/VIN]',
   'mqtts://HOST[:8883]/BASE[/VIN][?caFile=FILE]',
-  'trace:FILE[?speed=600&fromS=0&untilS=86400]',
+  'trace:FILE[?speed=600&fromS=0&untilS=86400&start=TIME&epoch=TIME]',
   'manual:[?parked=true&plugged=true&powerSupply=true]'
 ] as const
 
@@ -82,19 +90,29 @@ function teslaConfig(scheme: string, rest: string): VehicleConfig {
 }
 
 function traceConfig(rest: string): VehicleConfig {
-  const [path, options] = splitOptions(rest, ['speed', 'fromS', 'untilS'])
+  const [path, options] = splitOptions(rest, ['speed', 'fromS', 'untilS', 'start', 'epoch'])
   if (path === '') throw refuse('trace: lacks the file')
-  const toNumber = (name: string, text: string): number => {
-    if (!/^\d+(\.\d+)?$/.test(text)) throw refuse(`${name} is no number`)
-    return Number(text)
-  }
   return {
     source: 'trace',
     path,
     ...(options.speed === undefined ? {} : { speed: toNumber('speed', options.speed) }),
     ...(options.fromS === undefined ? {} : { fromS: toNumber('fromS', options.fromS) }),
-    ...(options.untilS === undefined ? {} : { untilS: toNumber('untilS', options.untilS) })
+    ...(options.untilS === undefined ? {} : { untilS: toNumber('untilS', options.untilS) }),
+    ...(options.start === undefined ? {} : { startUnixMs: toUnixMs('start', options.start) }),
+    ...(options.epoch === undefined ? {} : { epochUnixMs: toUnixMs('epoch', options.epoch) })
   }
+}
+
+function toNumber(name: string, text: string): number {
+  if (!/^\d+(\.\d+)?$/.test(text)) throw refuse(`${name} is no number`)
+  return Number(text)
+}
+
+/** A time in UTC (ISO 8601): a zone's + is a space to URLs. */
+function toUnixMs(name: string, text: string): number {
+  const unixMs = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(unixMs)) throw refuse(`${name} is no time such as 2026-01-31T08:00:00Z`)
+  return unixMs
 }
 
 /** What stands before the last `?`, and the options after it. */

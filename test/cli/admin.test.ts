@@ -23,7 +23,8 @@ const status: AdminStatus = {
   client: { leases: 0, submitted: 0, done: 0, failed: 0, moved: 0, droppedLate: 0 },
   account: 'aa',
   pid: 1,
-  dataFolder: '/'
+  dataFolder: '/',
+  story: { joined: null, left: null }
 }
 const handlers: AdminHandlers = {
   status: () => status,
@@ -33,6 +34,7 @@ const handlers: AdminHandlers = {
     throw new MotorpoolError('ERR_LEAVING', 'it leaves already; wait')
   },
   park: () => status,
+  skip: () => null,
   stop: () => null
 }
 

@@ -38,6 +38,14 @@ test.each([
   [['up', '--data-dir', ''], '--data-dir is empty; give a folder'],
   [['model', 'add', 'x', '--task', 'magic'], 'Allowed choices are tensors, ocr'],
   [['testnet', 'up', '-n', '0'], 'give a whole number from 1 to 200'],
+  [['testnet', 'up', '--scenario', 'comute'], 'there is no such scenario; did you mean commute?'],
+  [['testnet', 'up', '--scenario', 'commute', '--speed', '0'], 'give how many times faster than real time, from 1 to 3600'],
+  [['testnet', 'up', '--scenario', 'commute', '--speed', '5000'], 'from 1 to 3600'],
+  [['testnet', 'up', '--scenario', 'commute', '--speed', 'fast'], 'from 1 to 3600'],
+  [['testnet', 'up', '--scenario', 'commute', '--seed', '-1'], 'give a whole number'],
+  [['testnet', 'up', '--scenario', 'commute', '--from', '25:00'], 'give a time of the day such as 06:30'],
+  [['testnet', 'up', '--speed', '600'], '--speed is about a scenario; add --scenario commute'],
+  [['demo', '--seed', 'one'], 'give a whole number'],
   [['testnet', 'kil', 'car-1'], "unknown command 'kil'; did you mean kill?"],
   [['verify'], "missing required argument 'receipt'"]
 ])('%j is wrong usage, told in one line', async (argv, text) => {

@@ -180,7 +180,7 @@ describe('a client', () => {
   for (const [what, how] of lies) {
     it(`delivers nothing of a car that sends ${what}, and gets the result elsewhere`, async () => {
       conduct = how
-      const running = run(30_000)
+      const running = run(50_000)
       await expect.poll(() => tasks.length, { timeout: 10_000 }).toBeGreaterThan(0)
       const honest = await local.addCar()
       const result = await running

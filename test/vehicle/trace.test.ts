@@ -137,3 +137,37 @@ test('a file is read by its name, and named when it cannot be', async () => {
   await expect(openTrace({ path: join(folder, 'none.csv') })).rejects.toMatchObject({ code: 'ERR_BAD_TRACE', message: expect.stringContaining('ENOENT') })
   await expect(openTrace({ path: folder })).rejects.toMatchObject({ code: 'ERR_BAD_TRACE', message: expect.stringContaining('EISDIR') })
 })
+
+test('cars that are given one start share one day, whenever each is opened', async () => {
+  const text = line(0, { [SPEED]: 7 }) + line(600, { [SPEED]: 8 }) + line(1e6, {})
+  const epochUnixMs = Date.UTC(2024, 0, 1)
+  const startUnixMs = Date.now() - 2_000
+  const { source } = await open({ text, speed: 600, startUnixMs, epochUnixMs })
+  expect(readingOf(source, SPEED)?.value).toBe(8)
+  const later = await openTrace({ text, speed: 600, startUnixMs, epochUnixMs })
+  onTestFinished(() => later.stop())
+  expect(source.clock.rate).toBe(600)
+  expect(source.clock.unixMs()).toBeGreaterThanOrEqual(epochUnixMs + 1_200_000)
+  // Both clocks tell the same time of day, up to what a millisecond is worth at this speed.
+  const [one, other] = [source.clock.unixMs(), later.clock.unixMs()]
+  expect(Math.abs(one - other)).toBeLessThan(600 * 50)
+})
+
+test('a day that has not begun tells nothing; without an epoch it is a Monday’s midnight at second 0', async () => {
+  const text = line(60, { [SPEED]: 7 }) + line(1e6, {})
+  const { source, jump } = await open({ text, startUnixMs: Date.now() + 5_000 })
+  expect([source.state(), source.signals().size]).toEqual(['lost', 0])
+  jump(6)
+  await until(source, () => source.state() === 'live')
+  expect(new Date(source.clock.unixMs()).toISOString()).toMatch(/^2024-01-01T00:01:/)
+})
+
+test('it skips ahead, telling all that was in between, and never back', async () => {
+  const { source } = await open({ text: line(0, { [SPEED]: 7 }) + line(500, { [GEAR]: PARK }) + line(1000, { [SPEED]: 8 }) + line(2000, {}) })
+  source.skipTo(1500)
+  expect([readingOf(source, SPEED)?.value, readingOf(source, GEAR)?.value, Math.floor(source.clock.monotonicMs() / 1000)]).toEqual([8, PARK, 1500])
+  expect(() => source.skipTo(20)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION', message: expect.stringContaining('a later second') }))
+  expect(() => source.skipTo(Number.NaN)).toThrow(expect.objectContaining({ code: 'ERR_INVALID_OPTION' }))
+  source.skipTo(2000)
+  expect(source.state()).toBe('ended')
+})

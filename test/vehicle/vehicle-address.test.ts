@@ -12,6 +12,10 @@ describe('an address', () => {
     ['mqtts://me:p%40ss@host:8884/fleet/telemetry', { source: 'tesla', url: 'mqtts://host:8884', base: 'fleet/telemetry', username: 'me', password: 'p@ss' }],
     ['trace:./day one.jsonl?speed=600', { source: 'trace', path: './day one.jsonl', speed: 600 }],
     ['trace:/x/day.csv', { source: 'trace', path: '/x/day.csv' }],
+    [
+      'trace:day.jsonl?speed=600&start=2026-03-01T08:00Z&epoch=2024-01-01T00:00:00Z',
+      { source: 'trace', path: 'day.jsonl', speed: 600, startUnixMs: Date.UTC(2026, 2, 1, 8), epochUnixMs: Date.UTC(2024, 0, 1) }
+    ],
     ['manual:', { source: 'manual' }],
     ['manual:?plugged=true&parked=false&powerSupply=/sys/x', { source: 'manual', isPluggedIn: true, isParked: false, powerSupply: '/sys/x' }]
   ])('%s', (address, expected) => {
@@ -37,6 +41,9 @@ describe('a bad address says what is allowed', () => {
     ['trace:day.csv?sped=60', 'did you mean speed'],
     ['trace:day.csv?speed=fast', 'speed is no number'],
     ['trace:day.csv?speed=1&speed=2', 'given twice'],
+    ['trace:day.csv?start=yesterday', 'start is no time'],
+    ['trace:day.csv?start=2026-03-01T08:00', 'start is no time'],
+    ['trace:day.csv?epoch=2026-13-01T08:00Z', 'epoch is no time'],
     ['manual:garage', 'takes options only'],
     ['manual:?plugged=yes', 'neither true nor false'],
     ['manual:?plugged=', 'is empty']

@@ -12,6 +12,8 @@ export interface AttendantState {
   readonly planned: PlannedDeparture | null
   /** Whether the departure under way was seen coming, so that a sudden reason still shortens it. */
   readonly draining: boolean
+  /** The planned end that it last drained for: with no work left it would take less time, but the stay's rest isn't worth joining again. */
+  readonly drainedFor: PlannedDeparture | null
   /** The driver said when they come: until then plus a while the car doesn't join again, ms since 1970 UTC. */
   readonly expectedUntilUnixMs: number | null
   /** Joins that failed in a row. */
@@ -54,6 +56,7 @@ export const FIRST_ATTENDANT_STATE: AttendantState = {
   reasons: [],
   planned: null,
   draining: false,
+  drainedFor: null,
   expectedUntilUnixMs: null,
   failures: 0,
   retryAtMs: 0
@@ -117,7 +120,7 @@ function look(before: AttendantState, event: Look, settings: FitnessGateSettings
     const leftMs = planned === null ? 0 : realMsUntil(planned, event)
     const secondsLeft = isSudden ? SUDDEN_SECONDS : Math.max(0, Math.floor(leftMs / 1000))
     effects.push({ type: 'depart', reason: reasons.map(({ text }) => text).join('; ') || 'the car’s clock went back', secondsLeft })
-    next = { ...next, car: 'leaving', draining: !isSudden }
+    next = { ...next, car: 'leaving', draining: !isSudden, drainedFor: isSudden ? next.drainedFor : planned }
   } else if (gate.joined && next.car === 'away' && event.atMs >= next.retryAtMs) {
     effects.push({ type: 'park' })
     next = { ...next, car: 'joining' }
@@ -127,13 +130,14 @@ function look(before: AttendantState, event: Look, settings: FitnessGateSettings
 }
 
 /** The planned end as a reason against taking part, once it is near enough. */
-function comingEnd({ car, expectedUntilUnixMs }: AttendantState, event: Look): FitnessReason | null {
+function comingEnd({ car, drainedFor, expectedUntilUnixMs }: AttendantState, event: Look): FitnessReason | null {
   const { planned, unixMs } = event
   if (planned !== null) {
     const isThere = car === 'here' || car === 'joining'
     const leftMs = realMsUntil(planned, event)
     const isNear = leftMs <= Math.max(DRAIN_LEAST_MS, event.drainMs + DRAIN_SPARE_MS) || (!isThere && planned.atUnixMs - unixMs <= STAY_LEAST_MS)
-    if (isNear) return reasonOf(planned)
+    const isSameEnd = drainedFor?.code === planned.code && planned.atUnixMs - drainedFor.atUnixMs <= STAY_LEAST_MS
+    if (isNear || (!isThere && isSameEnd)) return reasonOf(planned)
   }
   if (expectedUntilUnixMs !== null && unixMs < expectedUntilUnixMs) return { code: 'contract', text: 'the driver is expected', planned: true }
   return null

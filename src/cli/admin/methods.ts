@@ -15,6 +15,8 @@ export const ADMIN_METHODS = {
   drive: z.strictObject({ reason: z.string().max(128).optional(), secondsLeft: z.int().nonnegative().max(3600).optional() }),
   /** The vehicle is parked and fit again. */
   park: z.strictObject({}),
+  /** A recorded vehicle goes on from a later second of its trace. */
+  skip: z.strictObject({ toS: z.number().nonnegative().max(1e9) }),
   stop: z.strictObject({})
 } as const
 
@@ -27,6 +29,13 @@ export interface AdminStatus extends PeerStatus {
   readonly account: string | null
   readonly pid: number
   readonly dataFolder: string
+  readonly story: CarStory
+}
+
+/** When a car last came and went, by its vehicle's clock, and why, in its owner's words. */
+export interface CarStory {
+  readonly joined: { readonly reason: string; readonly atUnixMs: number } | null
+  readonly left: { readonly reason: string; readonly atUnixMs: number } | null
 }
 
 /** What each request is answered with. */
@@ -36,6 +45,7 @@ export interface AdminResults {
   readonly ping: { readonly roundTripMs: number }
   readonly drive: AdminStatus
   readonly park: AdminStatus
+  readonly skip: null
   readonly stop: null
 }
 

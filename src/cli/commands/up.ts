@@ -7,10 +7,10 @@ import { INTENSITY_ADDRESSES, INTENSITY_TOKEN, openIntensity } from '../../energ
 import type { ModelPolicy } from '../../models/model.ts'
 import type { Peer } from '../../peer.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
-import { isManual } from '../../vehicle/open-vehicle-source.ts'
+import { isManual, isTrace } from '../../vehicle/open-vehicle-source.ts'
 import { VEHICLE_ADDRESSES } from '../../vehicle/vehicle-address.ts'
 import type { VehicleSource } from '../../vehicle/vehicle-source.ts'
-import type { AdminStatus } from '../admin/methods.ts'
+import type { AdminStatus, CarStory } from '../admin/methods.ts'
 import { type AdminHandlers, startAdminServer } from '../admin/server.ts'
 import type { CommandContext } from '../context.ts'
 import { dataFolderPath } from '../data-folder-path.ts'
@@ -35,6 +35,8 @@ interface UpOptions extends CommonOptions {
   readonly policy?: string
   readonly coreWatts?: number
   readonly intensity?: string
+  readonly meters: boolean
+  readonly stayOdds: boolean
 }
 
 const SLOTS = ['1', '2', '4', '8']
@@ -56,6 +58,8 @@ export function addUp(program: Command, context: CommandContext): void {
       '--intensity <source>',
       `the grid’s carbon intensity, for a ceiling and motorpool report: ${INTENSITY_ADDRESSES.join(', ')} (key in ${INTENSITY_TOKEN}; default: unknown)`
     )
+    .option('--no-meters', 'don’t read this machine’s power meters: it isn’t only this car’s')
+    .option('--no-stay-odds', 'take tasks without weighing whether the vehicle stays: of one that is played fast, a task takes as long as an hour of its stay')
     .option('--mdns', 'find peers in the same network')
     .addOption(new Option('--log-level <level>', 'what to log on standard error').choices(['debug', 'info', 'warn', 'error', 'silent']).default('warn'))
     .addOption(new Option('--tethered', 'stop when standard input ends').hideHelp())
@@ -69,11 +73,17 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const ownerPolicy = policyFile === undefined ? undefined : readPolicyFile(policyFile)
   const intensity = options.intensity === undefined ? undefined : openIntensity(options.intensity, context.environment[INTENSITY_TOKEN])
   const vehicle = options.vehicle === undefined ? {} : await openVehicle(options.vehicle)
-  const log = pino({ level: options.logLevel }, pino.destination({ fd: 2, sync: true }))
+  const { vehicleClock } = vehicle
+  const vehicleTime = () => (vehicleClock === undefined ? {} : { vehicleTime: new Date(vehicleClock.unixMs()).toISOString() })
+  const log = pino({ level: options.logLevel, mixin: vehicleTime }, pino.destination({ fd: 2, sync: true }))
   // Its reasons may quote what a service answered, which names the zone.
   const onUnknown = (): void => log.warn('no carbon intensity can be had; emissions are unknown until it can, check --intensity')
   const { createPeer } = await import('../../peer.ts')
+  let story: CarStory = { joined: null, left: null }
   const told = (event: CarEvent): void => {
+    const atUnixMs = (vehicleClock?.unixMs ?? Date.now)()
+    if (event.type === 'joined') story = { ...story, joined: { reason: event.why, atUnixMs } }
+    if (event.type === 'left') story = { ...story, left: { reason: event.reason, atUnixMs } }
     if (event.type === 'failed' || event.type === 'worker-restarted' || event.type === 'join-failed') log.warn(event)
     else log.info(event)
     const line = options.vehicle === undefined || options.json === true ? undefined : describeEvent(event)
@@ -93,8 +103,10 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
       ...(ownerPolicy === undefined ? {} : { ownerPolicy }),
       energy: {
         ...(options.coreWatts === undefined ? {} : { wattsPerCore: options.coreWatts }),
-        ...(intensity === undefined ? {} : { intensity: telling(intensity, onUnknown) })
+        ...(intensity === undefined ? {} : { intensity: telling(intensity, onUnknown) }),
+        ...(options.meters ? {} : { sysfsRoot: join(dataFolder, 'no-meters') })
       },
+      ...(options.stayOdds ? {} : { stayOdds: () => null }),
       onEvent: told
     }
   }).catch(async error => {
@@ -105,7 +117,7 @@ async function up(options: UpOptions, context: CommandContext): Promise<void> {
   const asked = Promise.withResolvers<void>()
   const status = (): AdminStatus => {
     const now = peer.status()
-    return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder }
+    return { ...now, account: now.peerId === null ? null : peer.account, pid: process.pid, dataFolder, story }
   }
   try {
     const admin = await startAdminServer(dataFolder, handlersFor(peer, vehicle.vehicle, status, asked.resolve))
@@ -156,6 +168,12 @@ function handlersFor(peer: Peer, vehicle: VehicleSource | undefined, status: () 
       if (vehicle !== undefined && isManual(vehicle)) vehicle.park()
       await car().park()
       return status()
+    },
+    skip: ({ toS }) => {
+      if (vehicle === undefined || !isTrace(vehicle))
+        throw new MotorpoolError('ERR_INVALID_OPTION', 'this car’s vehicle is not recorded; start one with motorpool up --vehicle trace:FILE')
+      vehicle.skipTo(toS)
+      return null
     },
     stop: () => {
       // After the reply has left: stopping closes the socket that it goes out on.

@@ -1,5 +1,4 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
-import { shortPeer } from '../table.ts'
 import type { CarTally } from './demo-tally.ts'
 
 /** Shows the demo as it goes. */
@@ -12,11 +11,11 @@ export interface DemoBoard {
 }
 
 /** A bar for the pages and a line for each car on a terminal; elsewhere plain lines. */
-export function createBoard(pages: number, cars: readonly CarTally[], note: (line: string) => void): DemoBoard {
-  return process.stderr.isTTY === true ? terminalBoard(pages, cars) : plainBoard(pages, note)
+export function createBoard(pages: number, cars: readonly CarTally[], stateOf: (car: CarTally) => string, note: (line: string) => void): DemoBoard {
+  return process.stderr.isTTY === true ? terminalBoard(pages, cars, stateOf) : plainBoard(pages, note)
 }
 
-function terminalBoard(pages: number, cars: readonly CarTally[]): DemoBoard {
+function terminalBoard(pages: number, cars: readonly CarTally[], stateOf: (car: CarTally) => string): DemoBoard {
   const bars = new MultiBar({
     barCompleteChar: '█',
     barIncompleteChar: '░',
@@ -26,33 +25,37 @@ function terminalBoard(pages: number, cars: readonly CarTally[]): DemoBoard {
     gracefulExit: false,
     emptyOnZero: true
   })
+  const describe = (each: CarTally) => describeCar(each, stateOf(each))
   const total = bars.create(pages, 0, {}, { format: 'pages  {bar} {value} of {total}' })
-  const lines: SingleBar[] = cars.map(each => bars.create(1, 0, { line: describeCar(each) }, { format: '{line}' }))
+  const lines: SingleBar[] = cars.map(each => bars.create(1, 0, { line: describe(each) }, { format: '{line}' }))
   return {
     tell: line => bars.log(`${line}\n`),
     update: (done, now) => {
       total.update(done)
-      for (const [index, each] of now.entries()) lines[index]?.update(0, { line: describeCar(each) })
+      for (const [index, each] of now.entries()) lines[index]?.update(0, { line: describe(each) })
     },
     stop: () => bars.stop()
   }
 }
 
+/** A line for every few pages: what happens to cars is not to drown in them. */
+const PAGES_A_LINE = 4
+
 function plainBoard(pages: number, note: (line: string) => void): DemoBoard {
   let shown = 0
   return {
     tell: note,
-    update: (done, cars) => {
-      if (done === shown) return
+    update: done => {
+      if (done - shown < PAGES_A_LINE && (done === shown || done < pages)) return
       shown = done
-      const busy = cars.filter(each => each.working.size > 0).map(each => `${each.car.name}: ${[...each.working.keys()].join(' ')}`)
-      note(`${done} of ${pages} pages${busy.length === 0 ? '' : `  (${busy.join(', ')})`}`)
+      note(`${done} of ${pages} pages`)
     },
     stop: () => undefined
   }
 }
 
-function describeCar({ car, fate, working, tookMs }: CarTally): string {
-  const doing = fate !== 'parked' ? fate : working.size === 0 ? 'idle' : `reads ${[...working.keys()].join(', ')}`
-  return `${car.name}  ${shortPeer(car.peerId)}  ${String(tookMs.length).padStart(2)} pages  ${doing}`
+function describeCar(tally: CarTally, state: string): string {
+  const working = [...tally.working().keys()]
+  const doing = state !== 'parked' ? state : working.length === 0 ? 'idle' : `reads ${working.join(', ')}`
+  return `${tally.car.name}  ${String(tally.tookMs().length).padStart(2)} pages  ${doing}`
 }

@@ -10,7 +10,7 @@ const WATCH = `
   const { workerData: { parent, folder } } = require('node:worker_threads')
   setInterval(() => {
     if (process.ppid === parent) return
-    try { rmSync(folder, { recursive: true, force: true }) } catch {}
+    try { rmSync(folder, { recursive: true, force: true, maxRetries: 3 }) } catch {}
     process.kill(process.pid, 'SIGKILL')
   }, ${CHECK_MS})`
 
@@ -26,7 +26,8 @@ export function dieWithParent(): void {
 /** Ends this process because its peer has closed the socket. */
 export function leave(): never {
   try {
-    rmSync(runnerFolder(), { recursive: true, force: true })
+    // Compiled code may be written into it at the same moment.
+    rmSync(runnerFolder(), { recursive: true, force: true, maxRetries: 3 })
   } catch {
     // Somebody else has removed it.
   }

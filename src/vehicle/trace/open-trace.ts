@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { MotorpoolError } from '../../protocol/errors.ts'
+import type { Clock } from '../../protocol/signer.ts'
 import { createSignalBoard } from '../signal-board.ts'
 import { REFRESH_MS, SYSTEM_SURROUNDINGS, type VehicleSource } from '../vehicle-source.ts'
 import { readCsv } from './read-csv.ts'
@@ -17,9 +18,24 @@ export type TraceOptions = ({ readonly path: string } | { readonly text: string 
   readonly fromS?: number
   /** Where to end, s. @default the last line's */
   readonly untilS?: number
+  /** When it was at `fromS`, ms since 1970 UTC: cars that are given the same share one day, whenever each is started. @default now */
+  readonly startUnixMs?: number
+  /** What 0 s stands for in the times that its signals tell, ms since 1970 UTC. @default TRACE_EPOCH_MS */
+  readonly epochUnixMs?: number
   readonly refreshMs?: number
 }
 
+/** A recorded vehicle that is played. */
+export interface TraceSource extends VehicleSource {
+  readonly name: 'trace'
+  /** The vehicle's time of day, which runs as fast as the trace is played. */
+  readonly clock: Clock & { readonly rate: number }
+  /** Goes on from a later second of the trace at once; what is told in between is told. Throws `ERR_INVALID_OPTION` for an earlier one. */
+  readonly skipTo: (toS: number) => void
+}
+
+/** What 0 s stands for unless told: the midnight before a Monday, UTC. */
+const TRACE_EPOCH_MS = Date.UTC(2024, 0, 1)
 const FASTEST = 100_000
 /** A week of 40 signals every second in the wide form. */
 const MOST_BYTES = 128 << 20
@@ -33,7 +49,7 @@ const MOST_BYTES = 128 << 20
  * Values have VSS's types and units; null says that there is none.
  * Throws `ERR_BAD_TRACE` (the line, what is wrong, what to do) and `ERR_INVALID_OPTION`.
  */
-export async function openTrace(options: TraceOptions, surroundings = SYSTEM_SURROUNDINGS): Promise<VehicleSource> {
+export async function openTrace(options: TraceOptions, surroundings = SYSTEM_SURROUNDINGS): Promise<TraceSource> {
   const { speed = 1, refreshMs = REFRESH_MS } = options
   if (!(speed > 0 && speed <= FASTEST))
     throw new MotorpoolError('ERR_INVALID_OPTION', `the speed of a trace must be above 0 and up to ${FASTEST}; 1 is real time`)
@@ -46,14 +62,18 @@ export async function openTrace(options: TraceOptions, surroundings = SYSTEM_SUR
     throw new MotorpoolError('ERR_INVALID_OPTION', `the trace would play from ${fromS} s to ${untilS} s; it has ${first} s to ${last} s`)
   const { clock } = surroundings
   const board = createSignalBoard(clock, { state: 'lost', why: 'the trace has not begun' })
-  const startMs = clock.monotonicMs()
+  const openedMs = clock.monotonicMs()
+  const { startUnixMs = clock.unixMs(), epochUnixMs = TRACE_EPOCH_MS } = options
+  // What a system clock does after this doesn't matter.
+  let openedS = fromS + ((clock.unixMs() - startUnixMs) / 1000) * speed
+  const playedS = (): number => openedS + ((clock.monotonicMs() - openedMs) / 1000) * speed
   let next = 0
   let timer: NodeJS.Timeout | undefined
   let isStopped = false
   let isLost = false
-  let confirmedMs = startMs
+  let confirmedMs = openedMs
   const play = (): void => {
-    const nowS = fromS + ((clock.monotonicMs() - startMs) / 1000) * speed
+    const nowS = playedS()
     for (let line = lines[next]; line !== undefined && line.t <= Math.min(nowS, untilS) && !isStopped; line = lines[next]) {
       next++
       if (line.source !== undefined) isLost = line.source === 'lost'
@@ -74,6 +94,15 @@ export async function openTrace(options: TraceOptions, surroundings = SYSTEM_SUR
   return {
     name: 'trace',
     ...board.face,
+    clock: { rate: speed, monotonicMs: () => playedS() * 1000, unixMs: () => epochUnixMs + playedS() * 1000 },
+    skipTo: toS => {
+      const nowS = playedS()
+      if (!(toS >= nowS && toS < Number.POSITIVE_INFINITY))
+        throw new MotorpoolError('ERR_INVALID_OPTION', `the trace is at ${Math.floor(nowS)} s and cannot skip to ${toS} s; give a later second`)
+      openedS += toS - nowS
+      clearTimeout(timer)
+      if (!isStopped && board.face.state() !== 'ended') play()
+    },
     stop: async () => {
       isStopped = true
       clearTimeout(timer)

@@ -170,6 +170,25 @@ test('drains ahead of a planned end, by what its work takes, at the rate of the 
   }
 })
 
+test('having drained for an end it stays away until then, though without work it would need less time; a later end lets it in again', () => {
+  const times = { joinMs: 0, leaveMs: 1000, drainMs: 60_000 }
+  const world = createWorld(times)
+  world.tell(FIT)
+  world.run(SETTLE_MS + 1000)
+  const end: PlannedDeparture = { atUnixMs: UNIX + world.nowMs() + 30 * MINUTE_MS, code: 'charging-timer', reason: 'charging is timed to end at 07:30' }
+  world.tell(FIT, end)
+  world.run(28 * MINUTE_MS)
+  expect(world.car()).toBe('here')
+  world.run(MINUTE_MS)
+  expect(world.car()).toBe('away')
+  times.drainMs = 0
+  world.run(MINUTE_MS / 2)
+  expect([world.car(), world.joins.length]).toEqual(['away', 1])
+  world.tell(FIT, { ...end, atUnixMs: end.atUnixMs + 60 * MINUTE_MS })
+  world.run(SETTLE_MS + 2000)
+  expect([world.car(), world.joins.length]).toEqual(['here', 2])
+})
+
 test('a sudden reason shortens a drain', () => {
   const world = createWorld({ joinMs: 0, leaveMs: 60_000, drainMs: 30_000 })
   world.tell(FIT)
