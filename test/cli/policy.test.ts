@@ -2,10 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createProgram } from '../../src/cli/program.ts'
-import { describeError } from '../../src/cli/report-error.ts'
 import { DEFAULT_POLICY, parsePolicy } from '../../src/energy/owner-policy.ts'
 import { POLICY_NOTES } from '../../src/energy/policy/policy-notes.ts'
+import { runCommand } from './run-command.ts'
 
 let folder = ''
 let path = ''
@@ -16,23 +15,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** What `motorpool policy …` prints, or the line that it ends with. */
-async function policy(...argv: readonly string[]): Promise<string> {
-  const printed: string[] = []
-  const program = createProgram({
-    signal: new AbortController().signal,
-    environment: { MOTORPOOL_HOME: folder },
-    print: line => void printed.push(line),
-    note: () => undefined,
-    endWith: () => undefined
-  })
-  try {
-    await program.parseAsync(['policy', ...argv], { from: 'user' })
-  } catch (error) {
-    return describeError(error).line ?? ''
-  }
-  return printed.join('\n')
-}
+const policy = (...argv: readonly string[]): Promise<string> => runCommand(folder, ['policy', ...argv])
 
 test('show prints every key with what it means, as a file that says the same', async () => {
   const text = await policy('show')

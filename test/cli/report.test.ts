@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createProgram } from '../../src/cli/program.ts'
-import { describeError } from '../../src/cli/report-error.ts'
 import { addToDay, emptyDay, type OwnerDayPart } from '../../src/energy/report/owner-day.ts'
 import type { OwnerReport } from '../../src/energy/report/owner-report.ts'
+import { runCommand } from './run-command.ts'
 
 const KWH_MJ = 3.6e9
 const DAY_MS = 86_400_000
@@ -16,23 +16,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-/** What `motorpool report …` prints, or the line that it ends with. */
-async function report(...argv: readonly string[]): Promise<string> {
-  const printed: string[] = []
-  const program = createProgram({
-    signal: new AbortController().signal,
-    environment: { MOTORPOOL_HOME: folder },
-    print: line => void printed.push(line),
-    note: () => undefined,
-    endWith: () => undefined
-  })
-  try {
-    await program.parseAsync(['report', ...argv], { from: 'user' })
-  } catch (error) {
-    return describeError(error).line ?? ''
-  }
-  return printed.join('\n')
-}
+const report = (...argv: readonly string[]): Promise<string> => runCommand(folder, ['report', ...argv])
 
 /** Lays out a data folder with a row for each number of days ago. */
 function keep(rows: readonly (readonly [daysAgo: number, part: OwnerDayPart])[]): void {
