@@ -5,7 +5,9 @@ const EDGES = ['mesh', 'vehicle', 'inference', 'models', 'ledger/store', 'energy
 const ROLES = ['car', 'client']
 const FACES = ['gateway', 'dashboard', 'testnet', 'simulator']
 const TOP_FILES = ['index.ts', 'peer.ts']
-const FOLDERS = new Set([...PURE, ...EDGES, ...ROLES, ...FACES, 'cli'].map(part => part.split('/')[0]!))
+/** Where all parts come together. */
+const TOP = [...TOP_FILES, 'peer']
+const FOLDERS = new Set([...PURE, ...EDGES, ...ROLES, ...FACES, 'peer', 'cli'].map(part => part.split('/')[0]!))
 
 const MOST_FILES_IN_FOLDER = 12
 const DEEPEST_FOLDER = 2
@@ -43,7 +45,7 @@ function mayImport(from: string, to: string, typeOnly: boolean): boolean {
   if (from === 'energy/meters') return isOne(['energy', 'protocol'], to)
   if (isOne(EDGES, from)) return to === 'protocol'
   if (isOne(ROLES, from)) return isOne(PURE, to) || (typeOnly && isOne(EDGES, to))
-  if (isOne(TOP_FILES, from)) return !isOne(FACES, to) && to !== 'cli'
+  if (isOne(TOP, from)) return !isOne(FACES, to) && to !== 'cli'
   if (from === 'gateway' && to === 'dashboard') return true
   if (isOne(FACES, from)) return !isOne(FACES, to) && to !== 'cli'
   return from === 'cli'
