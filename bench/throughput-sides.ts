@@ -10,8 +10,8 @@ import type { Workload } from './workloads.ts'
 /** One worker per core, as the limit has one process per core; more than the mesh's largest number of slots gives nothing to compare. */
 const WORKERS = Math.min(8, 2 ** Math.floor(Math.log2(availableParallelism())))
 const TRANSPORT_NAMES = Object.keys(TRANSPORTS) as TransportName[]
-/** The first seconds go into leases with all cars. */
-const CALIBRATION = { warmMs: 1200, ms: 700 }
+/** As a car has one accelerator: several workers behind one peer. */
+const MESH: MeshShape = { cars: 1, slots: WORKERS as MeshShape['slots'] }
 
 /** A baseline, and whether it encrypts. */
 export interface BaselineSide {
@@ -60,7 +60,7 @@ export async function startSurroundings(scratch: string): Promise<Surroundings> 
   }
 }
 
-/** Starts every side of a workload; the mesh in the shape that is faster here. */
+/** Starts every side of a workload; the mesh as one car with a slot for each worker. */
 export async function startSides(
   workload: Workload,
   surroundings: Surroundings,
@@ -77,8 +77,7 @@ export async function startSides(
   }
   try {
     const bare = await start(startBare(workload, WORKERS, surroundings.scratch))
-    const { side: mesh, shape } = await startFasterMesh(workload, bare.outputBytes)
-    started.push(mesh)
+    const mesh = await start(startMesh(workload, MESH))
     const baselines: BaselineSide[] = []
     for (const transport of TRANSPORT_NAMES)
       for (const tls of [false, true]) {
@@ -94,23 +93,9 @@ export async function startSides(
           tell(`  ${workload.name}: left out ${transport}${tls ? ' with TLS' : ''}: ${error instanceof Error ? error.message : error}`)
         }
       }
-    return { bare, mesh, meshShape: shapeText(shape), baselines, all: [...started], stop }
+    return { bare, mesh, meshShape: shapeText(MESH), baselines, all: [...started], stop }
   } catch (error) {
     await stop()
     throw error
   }
-}
-
-/** Several cars of one slot, or one car with as many slots: both are tried for a second. */
-async function startFasterMesh(workload: Workload, outputBytes: number): Promise<{ readonly side: Side; readonly shape: MeshShape }> {
-  const shapes = [{ cars: WORKERS, slots: 1 } as const, { cars: 1, slots: WORKERS as MeshShape['slots'] }]
-  let best: { readonly side: Side; readonly shape: MeshShape; readonly perSecond: number } | undefined
-  for (const shape of shapes) {
-    const side = await startMesh(workload, shape)
-    const { perSecond } = await side.measure({ ...CALIBRATION, inFlight: workload.inFlight, outputBytes })
-    const slower = best === undefined || perSecond > best.perSecond ? best?.side : side
-    if (slower !== side) best = { side, shape, perSecond }
-    await slower?.stop()
-  }
-  return best!
 }

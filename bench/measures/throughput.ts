@@ -1,4 +1,5 @@
 import { createScratch } from '../child-processes.ts'
+import type { LoadCommand } from '../load-loop.ts'
 import type { Measure, Row } from '../measure.ts'
 import type { Side, SideReport } from '../sides.ts'
 import { type Rounds, throughputRows } from '../throughput-rows.ts'
@@ -7,8 +8,9 @@ import { throughputWorkloads, type Workload } from '../workloads.ts'
 
 const ROUNDS = 6
 const WARM_MS = 80
-/** A side’s first calls compile code and open connections; until V8 has compiled what is hot, a call takes several times its CPU. */
-const FIRST = { warmMs: 0, ms: 3000 }
+/** V8 compiles what was called some 3,000 times; until then a call takes up to twice the CPU. Each side gets as many first calls, or as long. */
+const WARM_UP = { calls: 5000, leastMs: 3000, mostMs: 20_000, stepMs: 1500 }
+const QUICK_WARM_UP = { ...WARM_UP, mostMs: 1500 }
 
 /** The mesh against bare ONNX Runtime and against what people would put in front of ORT workers instead, all in turns on the same cores. */
 export const measure: Measure = {
@@ -50,7 +52,7 @@ async function measureWorkload(workload: Workload, surroundings: Surroundings, q
     const { outputBytes } = bare
     const failed = new Set<Side>()
     /** A baseline that breaks is left out; without the mesh or the limit there is nothing to compare. */
-    const measureSide = async (side: Side, inFlight: number, times: typeof FIRST): Promise<SideReport | undefined> => {
+    const measureSide = async (side: Side, inFlight: number, times: Pick<LoadCommand, 'warmMs' | 'ms'>): Promise<SideReport | undefined> => {
       if (failed.has(side)) return undefined
       try {
         return await side.measure({ ...times, inFlight, outputBytes })
@@ -61,7 +63,7 @@ async function measureWorkload(workload: Workload, surroundings: Surroundings, q
         return undefined
       }
     }
-    for (const side of sides.all) await measureSide(side, workload.inFlight, FIRST)
+    for (const side of sides.all) await warmUp(ms => measureSide(side, workload.inFlight, { warmMs: 0, ms }), quick ? QUICK_WARM_UP : WARM_UP)
     tell(`  ${workload.name}: ${rounds} rounds of ${sides.all.length} sides; the mesh as ${sides.meshShape}`)
     const saturated: Rounds = new Map()
     const alone: Rounds = new Map()
@@ -76,6 +78,11 @@ async function measureWorkload(workload: Workload, surroundings: Surroundings, q
   } finally {
     await sides.stop()
   }
+}
+
+async function warmUp(measureFor: (ms: number) => Promise<SideReport | undefined>, { calls, leastMs, mostMs, stepMs }: typeof WARM_UP): Promise<void> {
+  let called = 0
+  for (let tookMs = 0; tookMs < mostMs && (tookMs < leastMs || called < calls); tookMs += stepMs) called += (await measureFor(stepMs))?.calls ?? calls
 }
 
 /** Each side once, every round in another order, so that noise of the machine hits all alike. */
