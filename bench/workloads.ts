@@ -2,7 +2,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { type Tensor, type TensorType, tensorByteLength, type Value } from '../src/protocol/tensor.ts'
-import { noopModel, sleepyModel } from '../test/fixtures/models/make.ts'
+import { noopModel } from '../test/fixtures/models/make.ts'
+import { findSileroVad } from './silero-vad.ts'
 
 interface InputSpec {
   readonly name: string
@@ -53,8 +54,6 @@ const PAGE_SHARE = 0.3
 export async function throughputWorkloads(scratch: string): Promise<{ readonly workloads: readonly Workload[]; readonly missing: readonly string[] }> {
   const noopFile = join(scratch, 'noop.onnx')
   writeFileSync(noopFile, noopModel())
-  const productsFile = join(scratch, 'products.onnx')
-  writeFileSync(productsFile, sleepyModel(1))
   const model = { task: 'tensors', inFlight: MODEL_IN_FLIGHT, isModel: true, alone: true, plain: true, windowMs: WINDOW_MS } as const
   const noop = (name: string, bytes: number): Workload => ({
     ...model,
@@ -66,15 +65,7 @@ export async function throughputWorkloads(scratch: string): Promise<{ readonly w
     isModel: false,
     alone: bytes <= 1024
   })
-  const products: Workload = {
-    ...model,
-    name: '1 ms of matrix products',
-    modelPath: productsFile,
-    inputs: [{ name: 'x', type: 'float32', dims: [1], fill: 'noise' }],
-    output: 'y',
-    isModel: false
-  }
-  const silero = find('silero-vad/onnx/model.onnx')
+  const silero = find('silero-vad/onnx/model.onnx') ?? findSileroVad()
   const voice = (modelPath: string): Workload => ({
     ...model,
     name: 'Silero VAD',
@@ -111,7 +102,6 @@ export async function throughputWorkloads(scratch: string): Promise<{ readonly w
     workloads: [
       noop('no-op 1 KiB', 1024),
       noop('no-op 256 KiB', 256 * 1024),
-      products,
       ...(silero === undefined ? [] : [voice(silero)]),
       recogniser,
       { ...recogniser, name: 'OCR recogniser, argmax', reduce: 'argmax' },
@@ -119,7 +109,9 @@ export async function throughputWorkloads(scratch: string): Promise<{ readonly w
       await topOfPage()
     ],
     missing: [
-      ...(silero === undefined ? ['Silero VAD (silero-vad/onnx/model.onnx in the folder that MOTORPOOL_BENCH_MODELS names)'] : []),
+      ...(silero === undefined
+        ? ['Silero VAD (npm has no such package here, and there is no silero-vad/onnx/model.onnx in the folder that MOTORPOOL_BENCH_MODELS names)']
+        : []),
       ...(miniLm === undefined ? ['all-MiniLM-L6-v2 (in the folder that MOTORPOOL_BENCH_MODELS names)'] : [])
     ]
   }
