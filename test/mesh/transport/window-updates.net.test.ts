@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { connectionStack } from '../../../src/mesh/host/connection-stack.ts'
 import type { LinkHandlers } from '../../../src/mesh/mesh.ts'
@@ -15,7 +16,16 @@ test('what makes room for small messages goes along with the answer, in one reco
   const answers: PromiseWithResolvers<void>[] = []
   const ignore = { onMessage: () => {}, onClose: () => {} }
   const reply = pattern(100, 2)
-  const answering: LinkHandlers = { ...ignore, onTransfer: (link, head, body) => void body.all().then(() => link.transfer(head, [reply])) }
+  const answering: LinkHandlers = {
+    ...ignore,
+    onTransfer: async (link, head, body) => {
+      await body.all()
+      // The answer takes its time: in the same turn all goes out together anyway.
+      await setImmediate()
+      await setImmediate()
+      await link.transfer(head, [reply])
+    }
+  }
   const hearing: LinkHandlers = { ...ignore, onTransfer: (_link, _head, body) => void body.all().then(() => answers.shift()?.resolve()) }
   const { a, b, toB, toA } = await startPair({ handlers: hearing }, { handlers: answering, stack: connectionStack(socket => sockets.push(socket)) })
   try {
