@@ -113,6 +113,8 @@ export interface ClientState {
   /** Waiting, oldest first; moved tasks come before fresh ones. */
   readonly waiting: readonly OpenTask[]
   readonly leases: ReadonlyMap<PeerId, HeldLease>
+  /** No task's deadline and no receipt is due before this moment, so that a step looks through all of them only then. */
+  readonly tasksDueMs: number
   readonly asking: Asking | null
   readonly asks: number
   readonly nextAskMs: number
@@ -188,6 +190,7 @@ export function initialClientState(init: {
     unit: init.unit,
     waiting: [],
     leases: new Map(),
+    tasksDueMs: Number.POSITIVE_INFINITY,
     asking: null,
     asks: 0,
     nextAskMs: 0,

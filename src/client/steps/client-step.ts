@@ -19,8 +19,10 @@ export function clientStep(state: ClientState, event: ClientStepEvent, nowMs: nu
   const effects: ClientEffect[] = []
   let next = apply(state, event, nowMs, effects)
   if (event.type === 'stopped') return [next, effects]
-  next = expireTasks(next, nowMs, effects)
+  const isDue = next.tasksDueMs <= nowMs
+  if (isDue) next = expireTasks(next, nowMs, effects)
   next = closeDueLeases(next, nowMs, effects)
+  if (isDue) next = { ...next, tasksDueMs: earliestDueMs(next) }
   next = continueAsking(next, nowMs, effects)
   next = assignTasks(next, nowMs, effects)
   next = startDiscovery(noteBacklog(next, nowMs), nowMs, effects)
@@ -36,7 +38,8 @@ function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effect
       const task: OpenTask = { id: event.task, deadlineMs: event.deadlineMs, targetMs, inputBytes, attempt: 0, failures: 0, avoid: [], lastError: null }
       return {
         ...state,
-        waiting: [...state.waiting, task],
+        waiting: state.waiting.concat(task),
+        tasksDueMs: Math.min(state.tasksDueMs, task.deadlineMs),
         ...(state.leases.size === 0 ? { nextAskMs: Math.min(state.nextAskMs, nowMs + (state.everLeased ? 0 : state.settings.askPauseMs)) } : {})
       }
     }
@@ -147,8 +150,9 @@ function noteArrival(state: ClientState, event: Extract<ClientStepEvent, { type:
     effects.push({ type: 'drop-late', task, attempt, car })
     return state
   }
-  const unproven = new Map(landed.lease.unproven).set(task, { task: landed.flight, dueMs: nowMs + state.settings.receiptWaitMs })
-  return withLease(landed.state, { ...landed.lease, unproven })
+  const dueMs = nowMs + state.settings.receiptWaitMs
+  const unproven = new Map(landed.lease.unproven).set(task, { task: landed.flight, dueMs })
+  return { ...withLease(landed.state, { ...landed.lease, unproven }), tasksDueMs: Math.min(state.tasksDueMs, dueMs) }
 }
 
 function takeResult(state: ClientState, event: Extract<ClientStepEvent, { type: 'result' }>, nowMs: number, effects: ClientEffect[]): ClientState {
@@ -219,7 +223,7 @@ function closeDueLeases(state: ClientState, nowMs: number, effects: ClientEffect
   for (const lease of state.leases.values()) {
     const empty = lease.flights.size === 0 && lease.unproven.size === 0
     const gone = lease.leavesAtMs !== null && (lease.leavesAtMs <= nowMs || empty)
-    const overdue = hasOverdueReceipt(lease, nowMs)
+    const overdue = state.tasksDueMs <= nowMs && hasOverdueReceipt(lease, nowMs)
     const idle = empty && state.waiting.length === 0 && nowMs - lease.idleSinceMs >= state.settings.leaseIdleMs
     if (gone) next = closeLease(next, lease.car, 'leaving', 'the car leaves', nowMs, effects)
     else if (overdue) next = closeLease(next, lease.car, 'refused', 'its receipts did not come', nowMs, effects)
@@ -256,19 +260,24 @@ function hasOverdueReceipt({ unproven }: HeldLease, nowMs: number): boolean {
   return false
 }
 
-/** The next moment at which something is due without an event. */
+function earliestDueMs(state: ClientState): number {
+  let earliest = Number.POSITIVE_INFINITY
+  for (const task of state.waiting) earliest = Math.min(earliest, task.deadlineMs)
+  for (const { flights, unproven } of state.leases.values()) {
+    for (const flight of flights.values()) earliest = Math.min(earliest, flight.deadlineMs)
+    for (const { task, dueMs } of unproven.values()) earliest = Math.min(earliest, task.deadlineMs, dueMs)
+  }
+  return earliest
+}
+
+/** The next moment at which something may be due without an event. */
 function nextWakeMs(state: ClientState, nowMs: number): number | undefined {
   let next = Number.POSITIVE_INFINITY
   const due = (atMs: number): void => {
     if (atMs > nowMs && atMs < next) next = atMs
   }
-  for (const task of state.waiting) due(task.deadlineMs)
+  due(state.tasksDueMs)
   for (const lease of state.leases.values()) {
-    for (const flight of lease.flights.values()) due(flight.deadlineMs)
-    for (const { task, dueMs } of lease.unproven.values()) {
-      due(task.deadlineMs)
-      due(dueMs)
-    }
     if (lease.leavesAtMs !== null) due(lease.leavesAtMs)
     if (lease.flights.size === 0) due(lease.idleSinceMs + state.settings.leaseIdleMs)
   }
