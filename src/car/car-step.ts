@@ -74,6 +74,17 @@ const keyOf = (lease: LeaseId, task: TaskId, attempt: number): string => `${leas
 /** Tasks that a car takes on at once: those that run and those kept ready. */
 const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
 
+/** Short tasks are handed over ahead of time up to so much work for each worker, microseconds, so that several travel there and back together. */
+const AHEAD_US = 1000
+const MOST_AHEAD = 16
+
+/** The depth when few clients, of which none must wait, keep the car busy with the models that wait here now. */
+function depthOfShort(work: CarWork): number {
+  let longestUs = 0
+  for (const { model } of work.tasks.values()) longestUs = Math.max(longestUs, work.models.get(model) ?? AHEAD_US)
+  return Math.max(depth(work), work.settings.slots * Math.min(MOST_AHEAD, Math.floor(AHEAD_US / longestUs)))
+}
+
 /** Tasks that run at the same time: one in each worker, or what gathers there for a batch. */
 const parallel = ({ settings }: CarWork): number => Math.max(settings.slots, settings.ahead)
 
@@ -161,8 +172,9 @@ function staysFor({ settings, risk }: CarWork, odds: number | null | undefined):
 function startTasks(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
   let next = work
   const shared = isSharing(work, nowMs)
+  const limit = shared ? depth(work) : depthOfShort(work)
   for (;;) {
-    const best = pickNext(next, handOverLimit(next, depth(next), shared))
+    const best = pickNext(next, handOverLimit(next, limit, shared))
     if (best === undefined) return next
     const running = { ...best, startedMs: nowMs }
     effects.push({ type: 'run', task: running })
