@@ -6,7 +6,7 @@ import type { WorkerReply } from './worker-frames.ts'
 const AHEAD_BYTES = 16 * 1024 * 1024
 
 /** Where the worker runs one task after another: one that runs and the next, whose input is there when the first ends; and of short ones more. */
-const DEPTH = { least: 2, most: 16 } as const
+const DEPTH = { least: 2, most: 8 } as const
 /** So much short work may be in a worker, microseconds. */
 const AHEAD_US = 1000
 const MEAN_SHARE = 0.2
