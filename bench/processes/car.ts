@@ -14,7 +14,7 @@ export interface CarProcessInit {
   readonly pretendMs?: number
 }
 
-/** What it answers to `report` (to `memory`: the bytes of its process after a full collection): announcements heard, and medians over the tasks since the last report. */
+/** What it answers to `report` (to `memory`: the bytes of its process after a full collection): announcements heard, and medians over the last tasks since the last report. */
 export interface CarReport {
   readonly heard: number
   readonly tasks: number
@@ -26,7 +26,10 @@ export interface CarReport {
 }
 
 const init = JSON.parse(process.argv[2] ?? '{}') as CarProcessInit
-const tasks: { readonly readUs: number; readonly proveUs: number }[] = []
+/** Times of so many tasks are kept: what is measured here is the car's memory, not this list's. */
+const TIMES_KEPT = 1024
+const times: { readonly readUs: number; readonly proveUs: number }[] = []
+let tasks = 0
 const loop = watchLoop()
 process.on('disconnect', () => process.exit())
 
@@ -39,7 +42,7 @@ const peer = await createPeerFrom(parts, {
     policy: { publishers: [init.publisher] },
     slots: init.slots ?? 1,
     onEvent: event => {
-      if (event.type === 'done') tasks.push(event)
+      if (event.type === 'done') times[tasks++ % TIMES_KEPT] = { readUs: event.readUs, proveUs: event.proveUs }
     }
   }
 })
@@ -58,13 +61,14 @@ process.on('message', async (message: 'report' | 'memory' | 'stop-profile' | { r
   }
   const report: CarReport = {
     heard: peer.car?.status().heard ?? 0,
-    tasks: tasks.length,
-    readUs: middle(tasks.map(task => task.readUs)),
-    proveUs: middle(tasks.map(task => task.proveUs)),
+    tasks,
+    readUs: middle(times.map(({ readUs }) => readUs)),
+    proveUs: middle(times.map(({ proveUs }) => proveUs)),
     loopDelayMs: loop.takeP99Ms(),
     workerPids: (peer.car?.status().models ?? []).flatMap(({ workerPids }) => workerPids)
   }
-  tasks.length = 0
+  tasks = 0
+  times.length = 0
   process.send?.(report)
 })
 process.send?.({ addresses: peer.addresses(), peerId: peer.peerId })

@@ -6,7 +6,7 @@ import { toldLengthS } from '../placement/stays/stay-odds.ts'
 import { ALL_CARS, answersRound } from '../placement/suppression.ts'
 import type { Announcement, Capacity } from '../protocol/announcement.ts'
 import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
-import { isMotorpoolError } from '../protocol/errors.ts'
+import { anySignal, isMotorpoolError } from '../protocol/errors.ts'
 import {
   type AccountId,
   cidFromBytes,
@@ -252,7 +252,7 @@ export function createCar(init: CarInit): CarStay {
 
   async function dial({ client, addresses }: Announcement): Promise<Link> {
     await new Promise(resolve => setTimeout(resolve, init.random() * DIAL_SPREAD_MS))
-    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(DIAL_MS)])
+    const signal = anySignal(ended.signal, AbortSignal.timeout(DIAL_MS))
     return mesh.link(peerIdFromBytes(client), { signal, addresses })
   }
 

@@ -4,6 +4,7 @@ import { enterShards, shardStep } from '../placement/shard-step.ts'
 import { heardPrefix, PATH_BITS, type ShardSettings, shardBits, shardTopic } from '../placement/shards.ts'
 import type { Beacon } from '../protocol/announcement.ts'
 import { looksLikeBeacon, openBeacon, sealEnvelope } from '../protocol/envelope.ts'
+import { anySignal } from '../protocol/errors.ts'
 import { cidToBytes, type ModelCid, type PeerId, peerIdOfKey, peerIdToBytes } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
 import { keepNeighbours } from './shard-neighbours.ts'
@@ -81,7 +82,7 @@ export function joinShard(init: ShardMemberInit): ShardMember {
       case 'provide': {
         const ended = new AbortController()
         providing.set(effect.shard, ended)
-        return background(mesh.provide(shardTopic(model, effect.shard), { signal: AbortSignal.any([left.signal, ended.signal]) }))
+        return background(mesh.provide(shardTopic(model, effect.shard), { signal: anySignal(left.signal, ended.signal) }))
       }
       case 'unprovide': {
         providing.get(effect.shard)?.abort()

@@ -4,6 +4,7 @@ import { lengthBucket } from '../placement/stays/stay-odds.ts'
 import { answersRound } from '../placement/suppression.ts'
 import type { Announcement } from '../protocol/announcement.ts'
 import { sealEnvelope } from '../protocol/envelope.ts'
+import { anySignal } from '../protocol/errors.ts'
 import { cidToBytes, type PeerId, peerIdToBytes, toHex } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
 import type { ClientEvent } from './client.ts'
@@ -67,7 +68,7 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
   async function discover(ask: number): Promise<void> {
     const last = askOf(ask - 1)
     if (last !== undefined) finder.note({ shard: last.shard, thetas: last.reached, offers: last.offers.size })
-    const found = await finder.find(AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_MS)]))
+    const found = await finder.find(anySignal(signal, AbortSignal.timeout(DISCOVERY_MS)))
     if (signal.aborted) return
     if (found === undefined) {
       return step({

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Link, Mesh } from '../mesh/mesh.ts'
 import { heardPrefix, PATH_BITS, shardBits, shardTopic } from '../placement/shards.ts'
+import { anySignal } from '../protocol/errors.ts'
 import { cidToBytes, equalBytes, type ModelCid, peerIdToBytes } from '../protocol/ids.ts'
 
 /** A shard that a client can announce on now. */
@@ -55,7 +56,7 @@ async function lookOnce(
   if (knownShards(mesh, model).length === 0) await linkProviders(mesh, model, signal)
   const best = choose(knownShards(mesh, model))
   if (best === undefined) return undefined
-  await mesh.waitForSubscribers(best.topic, 1, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)
+  await mesh.waitForSubscribers(best.topic, 1, { signal: anySignal(signal, AbortSignal.timeout(DIAL_MS)) }).catch(() => undefined)
   return { ...best, cars: Math.max(best.cars, mesh.subscribers(best.topic).length) }
 }
 
@@ -83,7 +84,7 @@ function currentShard(mesh: Mesh, model: ModelCid, link: Link, toldBits: string,
 
 async function linkConnected(mesh: Mesh, signal: AbortSignal): Promise<void> {
   const peers = mesh.connections().slice(0, CARS_ASKED * 2)
-  await Promise.all(peers.map(({ peer }) => mesh.link(peer, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)))
+  await Promise.all(peers.map(({ peer }) => mesh.link(peer, { signal: anySignal(signal, AbortSignal.timeout(DIAL_MS)) }).catch(() => undefined)))
 }
 
 /** Links cars that the DHT lists at the root of the model's tree, wherever in the tree they are. */
@@ -92,10 +93,10 @@ export async function linkProviders(mesh: Mesh, model: ModelCid, signal: AbortSi
   const dials: Promise<unknown>[] = []
   const linked = new Set(mesh.links().map(({ remote }) => remote))
   try {
-    for await (const { peer, addresses } of mesh.findProviders(shardTopic(model, ''), { signal: AbortSignal.any([signal, enough.signal]) })) {
+    for await (const { peer, addresses } of mesh.findProviders(shardTopic(model, ''), { signal: anySignal(signal, enough.signal) })) {
       if (peer === mesh.peerId || linked.has(peer)) continue
       dials.push(
-        mesh.link(peer, { addresses, signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).then(
+        mesh.link(peer, { addresses, signal: anySignal(signal, AbortSignal.timeout(DIAL_MS)) }).then(
           () => enough.abort(),
           () => undefined
         )

@@ -1,6 +1,6 @@
 import type { Mesh } from '../mesh/mesh.ts'
 import type { ModelManifest } from '../models/model.ts'
-import { isMotorpoolError } from '../protocol/errors.ts'
+import { anySignal, isMotorpoolError } from '../protocol/errors.ts'
 import type { ModelCid } from '../protocol/ids.ts'
 import { discoverShard } from './discover-shard.ts'
 
@@ -64,7 +64,7 @@ export function createModelFinder({
       if (!isMotorpoolError(error, 'ERR_MODEL_UNKNOWN') || !isModelCid(nameOrCid)) throw error
     }
     const patience = AbortSignal.timeout(DISCOVERY_MS)
-    await discoverShard(mesh, nameOrCid, signal === undefined ? patience : AbortSignal.any([signal, patience]))
+    await discoverShard(mesh, nameOrCid, anySignal(signal, patience))
     const model = { cid: nameOrCid, manifest: openManifest(await mesh.fetchBlock(nameOrCid, { signal }), nameOrCid) }
     fetched.set(nameOrCid, model)
     return model

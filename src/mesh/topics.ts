@@ -1,6 +1,6 @@
 import type { TopicValidatorResult } from '@libp2p/gossipsub'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { MotorpoolError } from '../protocol/errors.ts'
+import { anySignal, MotorpoolError } from '../protocol/errors.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { Host } from './host/host.ts'
 import type { Mesh, SignalOption } from './mesh.ts'
@@ -81,7 +81,7 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
       gossip.addEventListener('subscription-change', look)
       try {
         look()
-        await withSignal(enough.promise, options.signal === undefined ? stopped : AbortSignal.any([options.signal, stopped]))
+        await withSignal(enough.promise, anySignal(options.signal, stopped))
       } finally {
         clearTimeout(timer)
         gossip.removeEventListener('subscription-change', look)

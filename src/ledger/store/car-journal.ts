@@ -11,6 +11,8 @@ const SCHEMA = `
 
 /** Numbers taken from the disk at once, so that most tasks cost no write for theirs; a crash skips the rest of them. */
 const SEQUENCE_STEP = 64
+/** Leases whose numbers are at hand, several times as many as a car has open; the next number of another is read from the disk. */
+const LEASES_AT_HAND = 64
 
 /** One leaf as it is about to be signed; ids are raw bytes. */
 export interface LeafRecord {
@@ -31,7 +33,7 @@ export interface CarJournal {
   recordLeaves: (records: readonly LeafRecord[]) => void
   /** The recorded leaf, if any. */
   leafOf: (account: Uint8Array, task: Uint8Array, part: number, attempt: number) => Uint8Array | undefined
-  /** Rises by one with each call for a lease, from 0; after a crash some numbers are left out, none comes twice. */
+  /** Rises by one with each call for a lease, from 0; after a crash, or 64 other leases, some numbers are left out, none comes twice. */
   nextSeq: (lease: Uint8Array) => number
   close: () => void
 }
@@ -98,7 +100,12 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
     }
     const raised = ceiling + SEQUENCE_STEP
     guard(file, () => upsertLease.run(lease, raised, rowSum(lease, raised)))
+    sequences.delete(key)
     sequences.set(key, { next: next + 1, ceiling: raised })
+    for (const longestUnused of sequences.keys()) {
+      if (sequences.size <= LEASES_AT_HAND) break
+      sequences.delete(longestUnused)
+    }
     return next
   }
 

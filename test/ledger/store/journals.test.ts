@@ -60,6 +60,15 @@ describe("the car's journal", () => {
     after.close()
   })
 
+  it('forgets leases that were not used for long, and goes on above their numbers', () => {
+    const journal = openCarJournal({ path })
+    const numbers = [journal.nextSeq(id('lease')), journal.nextSeq(id('lease'))]
+    for (let other = 0; other < 100; other++) journal.nextSeq(id(`lease ${other}`))
+    numbers.push(journal.nextSeq(id('lease')), journal.nextSeq(id('lease')))
+    expect(numbers).toEqual([0, 1, 64, 65])
+    journal.close()
+  })
+
   it.each([1, 63, 64, 65, 128, 129])('gives no number twice when it is opened again after every %i', count => {
     const numbers: number[] = []
     for (let start = 0; start < 3; start++) {
