@@ -7,6 +7,8 @@ export interface GossipCarsInit {
   readonly cars: number
   readonly join: readonly string[]
   readonly splitAbove: number
+  /** How many of them answer queries of the DHT: with all, each would be connected to all others, and that is what would be measured. */
+  readonly servers: number
 }
 
 /** What it answers to `report`. */
@@ -23,7 +25,7 @@ process.on('disconnect', () => process.exit())
 const cars: ShardCar[] = []
 for (let index = 0; index < init.cars; index++) {
   const near = cars.slice(-2).flatMap(({ mesh }) => mesh.addresses().slice(0, 1))
-  cars.push(await startShardCar(init.model, [...init.join, ...near], { splitAbove: init.splitAbove }))
+  cars.push(await startShardCar(init.model, [...init.join, ...near], { splitAbove: init.splitAbove }, index < init.servers ? 'server' : 'client'))
 }
 process.on('message', () => {
   const { user, system } = process.cpuUsage()

@@ -68,7 +68,7 @@ describe('a car with several clients', () => {
           expect((p99(beside) - p99(alone)) / load.serviceMs).toBeLessThanOrEqual((load.serviceMs < 4 || load.batch > 1 ? 2 : 1) + 1e-6)
         }
       ),
-      { numRuns: 40, endOnFailure: true }
+      { numRuns: 24, endOnFailure: true }
     )
   })
 
