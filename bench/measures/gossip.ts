@@ -60,12 +60,14 @@ export const measure: Measure = {
         const next = await rest(groups)
         shares.push(heard / (cars * ANNOUNCEMENTS))
         costs.push((after.cpuUs - before.cpuUs - (quiet + next) / 2) / heard / 1000)
-        tell(`  ${Math.round(quiet / 1000)} ms of CPU at rest, ${Math.round((after.cpuUs - before.cpuUs) / 1000)} ms with ${heard} announcements heard`)
+        tell(
+          `  ${Math.round(quiet / 1000)} ms of CPU at rest, ${Math.round((after.cpuUs - before.cpuUs) / 1000)} ms with ${heard} announcements heard; ${after.neighbours} neighbours each`
+        )
         quiet = next
       }
       if (median(shares) < LEAST_HEARD || median(costs) <= 0)
         throw new Error(
-          `${Math.round(100 * median(shares))} % of the announcements arrived in time, at ${median(costs).toFixed(2)} ms each: this machine is too slow for ${cars} cars`
+          `${Math.round(100 * median(shares))} % of the announcements arrived in time, at ${median(costs).toFixed(2)} ms each: this machine is too slow, or too busy, for ${cars} cars`
         )
       return [
         {
@@ -122,8 +124,19 @@ async function rest(groups: readonly ReadyChild<unknown>[]): Promise<number> {
   return (await report(groups)).cpuUs - before.cpuUs
 }
 
-async function report(groups: readonly ReadyChild<unknown>[]): Promise<{ readonly heard: number; readonly cpuUs: number }> {
+interface Heard {
+  readonly heard: number
+  readonly cpuUs: number
+  /** Median of cars that a car can send to. */
+  readonly neighbours: number
+}
+
+async function report(groups: readonly ReadyChild<unknown>[]): Promise<Heard> {
   const reports = await Promise.all(groups.map(({ child }) => ask<GossipCarsReport>(child, 'report')))
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
-  return { heard: sum(reports.flatMap(({ heard }) => heard)), cpuUs: sum(reports.map(({ cpuUs }) => cpuUs)) }
+  return {
+    heard: sum(reports.flatMap(({ heard }) => heard)),
+    cpuUs: sum(reports.map(({ cpuUs }) => cpuUs)),
+    neighbours: median(reports.flatMap(({ neighbours }) => neighbours))
+  }
 }

@@ -1,3 +1,4 @@
+import { shardTopic } from '../../src/placement/shards.ts'
 import type { ModelCid } from '../../src/protocol/ids.ts'
 import { type ShardCar, startShardCar } from '../../test/car/shard-cars.ts'
 
@@ -15,6 +16,8 @@ export interface GossipCarsInit {
 export interface GossipCarsReport {
   /** Announcements that each car has heard. */
   readonly heard: readonly number[]
+  /** Cars of the shard that each can send to. */
+  readonly neighbours: readonly number[]
   /** User and system CPU of the process since its start, microseconds. */
   readonly cpuUs: number
 }
@@ -22,6 +25,7 @@ export interface GossipCarsReport {
 const init = JSON.parse(process.argv[2] ?? '{}') as GossipCarsInit
 process.on('disconnect', () => process.exit())
 
+const topic = shardTopic(init.model, '')
 const cars: ShardCar[] = []
 for (let index = 0; index < init.cars; index++) {
   const near = cars.slice(-2).flatMap(({ mesh }) => mesh.addresses().slice(0, 1))
@@ -29,7 +33,11 @@ for (let index = 0; index < init.cars; index++) {
 }
 process.on('message', () => {
   const { user, system } = process.cpuUsage()
-  const report: GossipCarsReport = { heard: cars.map(({ heard }) => heard.length), cpuUs: user + system }
+  const report: GossipCarsReport = {
+    heard: cars.map(({ heard }) => heard.length),
+    neighbours: cars.map(({ mesh }) => mesh.subscribers(topic).length),
+    cpuUs: user + system
+  }
   process.send?.(report)
 })
 process.send?.({ addresses: cars.slice(0, 2).flatMap(({ mesh }) => mesh.addresses().slice(0, 1)) })
