@@ -17,7 +17,7 @@ const MIB = 2 ** 20
 export const measure: Measure = {
   name: 'soak',
   run: async ({ quick, tasks = quick ? QUICK_TASKS : TASKS, tell }) => {
-    const fleet = await startCarFleet(CARS, { noop: noopModel() })
+    const fleet = await startCarFleet(CARS, { noop: noopModel() }, { watchesLoop: true })
     const clients: ReadyChild<object>[] = []
     try {
       const init: SoakClientInit = {

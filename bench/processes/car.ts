@@ -12,6 +12,8 @@ export interface CarProcessInit {
   readonly slots?: 1 | 2 | 4 | 8
   /** Its models don't run: each task holds a slot for so long, ms. */
   readonly pretendMs?: number
+  /** Tells `loopDelayMs`. It looks a hundred times a second, which many cars on few cores would feel. */
+  readonly watchesLoop?: boolean
 }
 
 /** What it answers to `report` (to `memory`: the bytes of its process after a full collection): announcements heard, and medians over the last tasks since the last report. */
@@ -20,7 +22,7 @@ export interface CarReport {
   readonly tasks: number
   readonly readUs: number
   readonly proveUs: number
-  /** 99th percentile since the last report of how much later than due the event loop turned, milliseconds. */
+  /** 99th percentile since the last report of how much later than due the event loop turned, milliseconds; NaN unless the car watches it. */
   readonly loopDelayMs: number
   readonly workerPids: readonly number[]
 }
@@ -30,7 +32,7 @@ const init = JSON.parse(process.argv[2] ?? '{}') as CarProcessInit
 const TIMES_KEPT = 1024
 const times: { readonly readUs: number; readonly proveUs: number }[] = []
 let tasks = 0
-const loop = watchLoop()
+const loop = init.watchesLoop === true ? watchLoop() : undefined
 process.on('disconnect', () => process.exit())
 
 const { pretendMs } = init
@@ -64,7 +66,7 @@ process.on('message', async (message: 'report' | 'memory' | 'stop-profile' | { r
     tasks,
     readUs: middle(times.map(({ readUs }) => readUs)),
     proveUs: middle(times.map(({ proveUs }) => proveUs)),
-    loopDelayMs: loop.takeP99Ms(),
+    loopDelayMs: loop?.takeP99Ms() ?? Number.NaN,
     workerPids: (peer.car?.status().models ?? []).flatMap(({ workerPids }) => workerPids)
   }
   tasks = 0

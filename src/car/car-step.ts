@@ -2,7 +2,7 @@ import { mayAdmit, NO_RISK, takeRisk } from '../placement/stays/stay-admission.t
 import { stayStep } from '../placement/stays/stay-odds.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
-import { beginTurn, handOverLimit, isSharing, pickNext } from './take-turns.ts'
+import { beginTurn, isSharing, pickNext } from './take-turns.ts'
 
 type Step = readonly [CarWork, readonly CarEffect[]]
 
@@ -18,7 +18,10 @@ const MEAN_SHARE = 0.2
 export function carStep(work: CarWork, event: CarStepEvent, nowMs: number): Step {
   const effects: CarEffect[] = []
   let next = apply(work, event, nowMs, effects)
-  next = startTasks(next, nowMs, effects)
+  const starts: CarEffect[] = []
+  next = startTasks(next, nowMs, starts)
+  // A worker has its next task before the car sees to the result of the last.
+  effects.unshift(...starts)
   next = finishLeaving(next, nowMs, effects)
   const wakeMs = next.leavesAtMs ?? (event.type === 'awarded' || event.type === 'woken' ? firstIdleMs(next, nowMs) : undefined)
   if (wakeMs !== undefined) effects.push({ type: 'wake', atMs: wakeMs })
@@ -173,7 +176,7 @@ function startTasks(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork
   let started = 0
   for (const { startedMs } of work.tasks.values()) if (startedMs !== null) started++
   for (; started < limit; started++) {
-    const best = pickNext(next, handOverLimit(next, limit, shared))
+    const best = pickNext(next, limit, shared)
     if (best === undefined) break
     const running = { ...best, startedMs: nowMs }
     effects.push({ type: 'run', task: running })

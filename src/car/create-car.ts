@@ -1,11 +1,12 @@
 import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
+import { openHeardAnnouncement } from '../placement/open-gossip.ts'
 import { SHARD_DEFAULTS, type ShardSettings } from '../placement/shards.ts'
 import { toldLengthS } from '../placement/stays/stay-odds.ts'
 import { ALL_CARS, answersRound } from '../placement/suppression.ts'
 import type { Announcement, Capacity } from '../protocol/announcement.ts'
-import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
+import { sealEnvelope } from '../protocol/envelope.ts'
 import { anySignal, isMotorpoolError } from '../protocol/errors.ts'
 import {
   type AccountId,
@@ -170,7 +171,7 @@ export function createCar(init: CarInit): CarStay {
   function hear(message: Uint8Array): void {
     heard++
     onEvent({ type: 'announcement-heard' })
-    const { value: announcement } = openAnnouncement(message)
+    const { value: announcement } = openHeardAnnouncement(message)
     const ask = toHex(announcement.task)
     const model = cidFromBytes(announcement.model)
     const price = init.priceOf(model)

@@ -1,5 +1,4 @@
 import type { TopicValidatorResult } from '@libp2p/gossipsub'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { anySignal, MotorpoolError } from '../protocol/errors.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { Host } from './host/host.ts'
@@ -35,14 +34,13 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
     }
   }
   /** A publication goes only to peers that we have a stream to; before that it would be lost and its bytes spent. */
-  const isReachable = (peer: string) =>
+  const isReachable = (peer: ReturnType<typeof gossip.getSubscribers>[number]) =>
     host
-      .getConnections(peerIdFromString(peer))
+      .getConnections(peer)
       .some(connection =>
         connection.streams.some(stream => stream.direction === 'outbound' && stream.status === 'open' && gossip.protocols.includes(stream.protocol))
       )
-  const known = (topic: string) => gossip.getSubscribers(topic).map(peer => peer.toString() as PeerId)
-  const reachable = (topic: string) => known(topic).filter(isReachable)
+  const reachable = (topic: string) => gossip.getSubscribers(topic).filter(isReachable)
 
   const onMessage = ({ detail }: { readonly detail: { readonly topic: string; readonly data: Uint8Array } }) => {
     for (const listener of listeners.get(detail.topic) ?? []) {
@@ -69,14 +67,14 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
         throw error
       }
     },
-    subscribers: reachable,
+    subscribers: topic => reachable(topic).map(peer => peer.toString() as PeerId),
     waitForSubscribers: async (topic: string, count: number, options: SignalOption = {}) => {
       const enough = Promise.withResolvers<void>()
       let timer: NodeJS.Timeout | undefined
       const look = () => {
         clearTimeout(timer)
         if (reachable(topic).length >= count) enough.resolve()
-        else if (known(topic).length >= count) timer = setTimeout(look, STREAM_WAIT_MS)
+        else if (gossip.getSubscribers(topic).length >= count) timer = setTimeout(look, STREAM_WAIT_MS)
       }
       gossip.addEventListener('subscription-change', look)
       try {

@@ -7,6 +7,9 @@ import type { Asking, ClientEffect, ClientState } from './client-state.ts'
 /** A queue that is in time is looked at again after this, ms. */
 const LOOK_AGAIN_MS = 50
 
+/** Offers beyond the cars wanted that are choice enough: a better one is seldom worth the wait. */
+const CHOICE = 2
+
 /** Begins to look for cars when work is waiting that the held leases won't end in time; looks again soon while they would. */
 export function startDiscovery(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
   if (state.asking !== null || state.waiting.length === 0 || nowMs < state.nextAskMs || state.leases.size >= state.settings.maximumCars) return state
@@ -65,10 +68,11 @@ export function answerOffer(state: ClientState, ask: number, ranked: RankableOff
   }
   const usualOfferMs = state.usualOfferMs * 0.8 + (nowMs - asking.announcedAtMs) * 0.2
   const heard = new Set(asking.heard).add(ranked.car)
+  const isChoice = asking.offers.length + 1 >= asking.carsWanted - asking.carsWon - asking.pending.size + CHOICE
   return {
     ...state,
     usualOfferMs,
-    asking: { ...asking, heard, offers: [...asking.offers, ranked], awardAtMs: asking.awardAtMs ?? nowMs + state.settings.awardWaitMs }
+    asking: { ...asking, heard, offers: [...asking.offers, ranked], awardAtMs: isChoice ? nowMs : (asking.awardAtMs ?? nowMs + state.settings.awardWaitMs) }
   }
 }
 
