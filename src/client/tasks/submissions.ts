@@ -153,13 +153,14 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     const submission = submissions.get(task)
     if (submission?.proven === undefined) return
     submissions.delete(task)
-    if (deliveries.length === 0) queueMicrotask(deliverAll)
+    if (deliveries.length === 0) setImmediate(deliverAll)
     deliveries.push(submission)
   }
 
-  /** Results are on disk before their callers hear of them; those of one flush share a write. */
+  /** Results are on disk before their callers hear of them; those that a turn of the event loop proves share a write, of one flush or of several cars'. */
   function deliverAll(): void {
     const due = deliveries.splice(0)
+    if (due.length === 0) return
     try {
       journal.recordResults(
         due.flatMap(({ task, attempt, held, proven }) =>
@@ -370,6 +371,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     },
     counts: () => ({ ...counts }),
     failAll: error => {
+      deliverAll()
       for (const task of [...submissions.keys()]) fail(task, error)
     }
   }
