@@ -12,7 +12,7 @@ import type { CarEvent } from './car.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from './car-state.ts'
 import type { LoadedModel } from './load-models.ts'
 import type { EnergyAccount } from './owner/energy-account.ts'
-import { createProver, type LeaseContext, UNITS } from './prove-results.ts'
+import { createProver, type LeaseContext, UNITS } from './proofs/prove-results.ts'
 import { readTask } from './read-task.ts'
 
 export interface TaskDeskInit {
@@ -80,7 +80,14 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
   const reading = new Map<string, AbortController>()
   const leases = new Map<LeaseId, Lease>()
   const counts = { done: 0, failed: 0, handedBack: 0 }
-  const prover = createProver({ journal: init.journal, unixMs: clock.unixMs, signal: init.signal, onRefused: refuseProof })
+  const prover = createProver({
+    journal: init.journal,
+    clock,
+    signal: init.signal,
+    open: openOf,
+    enough: () => 2 * work().settings.slots,
+    onRefused: refuseProof
+  })
 
   const keyOf = ({ lease, task, attempt }: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }): string =>
     `${lease}/${task}/${attempt}`
@@ -116,6 +123,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       const admittedMs = clock.monotonicMs()
       const readUs = Math.round((admittedMs - arrivedMs) * 1000)
       admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, energy: UNKNOWN_ENERGY, result: undefined })
+      prover.came(lease)
       step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs, stay: init.stayFor(held.model) })
       if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
     } catch (error) {
@@ -179,7 +187,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     lease.sending++
     try {
       const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
-      await prover.send(context, { head, result, queuedUs, energy }, isAlone(effect.lease))
+      await prover.send(context, { head, result, queuedUs, energy })
       counts.done++
       onEvent({
         type: 'done',
@@ -199,10 +207,10 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     }
   }
 
-  /** Whether nothing else of a lease is under way here, so that nobody gains by waiting for a common signature. */
-  function isAlone(lease: LeaseId): boolean {
-    for (const task of work().tasks.values()) if (task.lease === lease) return false
-    return true
+  function openOf(lease: LeaseId): number {
+    let open = 0
+    for (const task of work().tasks.values()) if (task.lease === lease) open++
+    return open
   }
 
   function refuseProof({ link, lease }: LeaseContext, head: TaskHead, error: unknown): void {
@@ -241,7 +249,11 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       leases.set(lease, { ...terms, sending: 0 })
     },
     tidy: () => {
-      for (const lease of leases.keys()) if (!work().leases.has(lease)) leases.delete(lease)
+      for (const lease of leases.keys()) {
+        if (work().leases.has(lease)) continue
+        leases.delete(lease)
+        prover.forget(lease)
+      }
     },
     admit,
     run,

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
-import { damaged, guard, inOneWrite, openDatabase, type Row, rowSum } from './open-database.ts'
+import { createWriter, damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
 
 /** Leaves are only ever added, one after another: a commit then writes few pages, however many leaves there were before. */
 const SCHEMA = `
@@ -46,6 +46,7 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
   const selectLeaf = database.prepare('SELECT * FROM leaf WHERE account = ? AND task = ? AND part = ? AND attempt = ?')
   const upsertLease = database.prepare('INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT (lease) DO UPDATE SET ceiling = excluded.ceiling, sum = excluded.sum')
   const selectLease = database.prepare('SELECT * FROM lease WHERE lease = ?')
+  const inOneWrite = createWriter(database, file)
   const sequences = new Map<string, { next: number; ceiling: number }>()
 
   function checkLeafRow(row: Row): Uint8Array {
@@ -82,7 +83,7 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
     }
   }
 
-  const recordLeaves = (records: readonly LeafRecord[]): void => inOneWrite(database, file, () => records.forEach(insert))
+  const recordLeaves = (records: readonly LeafRecord[]): void => inOneWrite(() => records.forEach(insert))
 
   function readCeiling(lease: Uint8Array): number {
     const row = guard(file, () => selectLease.get(lease))
