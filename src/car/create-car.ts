@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
@@ -84,7 +85,7 @@ const CAPACITY_RENEWAL_MS = 12 * 60_000
 const SAME_END_MS = 50
 /** All that clients are told: the owner's reasons say where the driver is and when. */
 const TOLD_REASON = 'the vehicle is needed'
-/** Saying goodbye on the DHT is a courtesy that must not hold up a departure, ms. */
+/** Saying goodbye on the DHT and sending the last results must not hold up a departure for longer, ms. */
 const FAREWELL_MS = 1000
 
 export function createCar(init: CarInit): CarStay {
@@ -261,13 +262,12 @@ export function createCar(init: CarInit): CarStay {
     clearInterval(renewal)
     // The processes first: whatever else fails, they are gone.
     const stopped = Promise.all([...models.values()].map(model => model.runner.stop().catch(() => undefined)))
-    try {
-      tasks.close()
-    } catch (error) {
-      onEvent({ type: 'failed', client: mesh.peerId, reason: `the last receipts could not be signed: ${String(error)}` })
-    }
+    const sent = tasks
+      .close()
+      .catch(error => onEvent({ type: 'failed', client: mesh.peerId, reason: `the last receipts could not be signed: ${String(error)}` }))
     await stopped
     await Promise.all([
+      Promise.race([sent, delay(FAREWELL_MS, undefined, { ref: false })]),
       mesh.putCapacity(capacity(true), { signal: AbortSignal.timeout(FAREWELL_MS) }).catch(() => undefined),
       ...[...members.values()].map(member => member.leave())
     ])
@@ -283,7 +283,7 @@ export function createCar(init: CarInit): CarStay {
           const award = desk.readAward(link, message.award)
           if ('refusal' in award) return carryOut({ type: 'refuse', client: link.remote, lease: award.lease, code: award.refusal, retryAfterMs: 0 })
           const { account: client } = link.hello
-          if (client !== undefined) tasks.open(award.lease, { client, price: award.price })
+          if (client !== undefined) tasks.open(award.lease, { client, model: award.model, price: award.price })
           step({ type: 'awarded', lease: award.lease, client: link.remote, model: award.model, slots: award.slots })
           return tasks.tidy()
         }

@@ -3,7 +3,7 @@ import { peerIdFromString } from '@libp2p/peer-id'
 import { MotorpoolError } from '../protocol/errors.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { Host } from './host/host.ts'
-import type { Mesh, SignalOption } from './mesh.ts'
+import type { Mesh } from './mesh.ts'
 import { withSignal } from './with-signal.ts'
 
 export type TopicVerdict = 'accept' | 'reject' | 'ignore'
@@ -70,13 +70,14 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
       }
     },
     subscribers: reachable,
-    waitForSubscribers: async (topic: string, count: number, options: SignalOption = {}) => {
+    waitForSubscribers: async (topic, count, options = {}) => {
       const enough = Promise.withResolvers<void>()
       let timer: NodeJS.Timeout | undefined
       const look = () => {
         clearTimeout(timer)
-        if (reachable(topic).length >= count) enough.resolve()
-        else if (known(topic).length >= count) timer = setTimeout(look, STREAM_WAIT_MS)
+        const counted = known(topic).filter(peer => options.besides?.has(peer) !== true)
+        if (counted.filter(isReachable).length >= count) enough.resolve()
+        else if (counted.length >= count) timer = setTimeout(look, STREAM_WAIT_MS)
       }
       gossip.addEventListener('subscription-change', look)
       try {
