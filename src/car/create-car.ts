@@ -22,7 +22,7 @@ import {
   toHex
 } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
-import type { CarEvent, CarStatus } from './car.ts'
+import type { CarEvent, CarStatus, Underpaid } from './car.ts'
 import { type CarEffect, type CarStepEvent, type CarWork, expectedS, initialCarWork } from './car-state.ts'
 import { carStep, drainMs } from './car-step.ts'
 import type { LoadedModel } from './load-models.ts'
@@ -104,6 +104,7 @@ export function createCar(init: CarInit): CarStay {
   const models = new Map(init.models.map(model => [model.cid, model]))
   const rounds = new Map<string, Announcement>()
   let heard = 0
+  let underpaid: Underpaid | null = null
   let leftFor = ''
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
@@ -174,8 +175,13 @@ export function createCar(init: CarInit): CarStay {
     const { value: announcement } = openAnnouncement(message)
     const ask = toHex(announcement.task)
     const model = cidFromBytes(announcement.model)
-    const price = init.priceOf(model)
-    if (price.perTask + price.perItem > announcement.ceiling || (price.unit !== announcement.unit && price.perTask + price.perItem > 0)) return
+    const { perTask, perItem, unit } = init.priceOf(model)
+    const price = perTask + perItem
+    if (price > announcement.ceiling || (unit !== announcement.unit && price > 0)) {
+      const offered = { price: announcement.ceiling, unit: announcement.unit }
+      if (models.has(model)) underpaid = { heard: (underpaid?.heard ?? 0) + 1, asks: { price, unit }, offered }
+      return
+    }
     if (!answersRound(announcement.task, announcement.round, peerIdToBytes(mesh.peerId), announcement.theta)) return
     rounds.set(ask, announcement)
     for (const [old, { expires }] of rounds) if (expires < nowSeconds()) rounds.delete(old)
@@ -319,6 +325,7 @@ export function createCar(init: CarInit): CarStay {
       running: [...work.tasks.values()].filter(task => task.startedMs !== null).length,
       queued: [...work.tasks.values()].filter(task => task.startedMs === null).length,
       heard,
+      underpaid,
       ...tasks.counts(),
       models: [...models.values()].map(({ cid, name, runner }) => ({ cid, name, medianRunUs: work.models.get(cid) ?? null, workerPids: runner.pids }))
     }),

@@ -2,7 +2,7 @@ import { CommanderError } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { dataFolderPath } from '../../src/cli/data-folder-path.ts'
 import { collectAllowed } from '../../src/cli/model-policy.ts'
-import { collectParameter, secondsToMs, wholeNumber } from '../../src/cli/options.ts'
+import { collectParameter, priceCeiling, secondsToMs, wholeNumber } from '../../src/cli/options.ts'
 import { describeError } from '../../src/cli/report-error.ts'
 import { formatTable } from '../../src/cli/table.ts'
 import { MotorpoolError } from '../../src/protocol/errors.ts'
@@ -50,6 +50,9 @@ describe('option values', () => {
   })
 
   test('seconds become milliseconds', () => {
+    expect(priceCeiling('0.001EUR')).toEqual({ priceCeiling: 1000, unit: 'EUR' })
+    expect(priceCeiling('12 XXX')).toEqual({ priceCeiling: 12_000_000, unit: 'XXX' })
+    for (const bad of ['', '1', 'EUR', '-1EUR', '1eur', '0.0000001EUR', '1 EURO']) expect(() => priceCeiling(bad)).toThrow()
     expect(secondsToMs('1.5')).toBe(1500)
     for (const bad of ['0', '-1', '', 'soon', 'Infinity']) expect(() => secondsToMs(bad)).toThrow()
   })

@@ -53,7 +53,7 @@ export function startRound(
   if (event.recipients > 0)
     return {
       ...state,
-      trouble: 'cars were asked and none offered',
+      trouble: `cars were asked and none offered at a price of at most ${state.ceiling === 0 ? '0' : `${state.ceiling / 1e6} ${state.unit}`}: they are busy, or ask for more (priceCeiling, or motorpool run --pay)`,
       asking: { ...asking, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
     }
   return { ...state, trouble: 'nobody hears the topic of this model', asking: { ...asking, theta: ALL_CARS, roundEndsMs: nowMs + state.settings.awardWaitMs } }

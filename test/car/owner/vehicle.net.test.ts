@@ -276,7 +276,11 @@ describe('the owner’s policy', () => {
     const car = await addVehicleCar({ ownerPolicy: policy })
     await eventually(() => isHere(car), 'the car joins')
     const client = await addClient()
-    await expect(client.run('noop', { x: BYTES }, { deadlineMs: 1500 })).rejects.toMatchObject({ code: 'ERR_NO_CAR' })
+    await expect(client.run('noop', { x: BYTES }, { deadlineMs: 1500 })).rejects.toMatchObject({
+      code: 'ERR_NO_CAR',
+      message: expect.stringContaining('none offered at a price of at most 0: they are busy, or ask for more')
+    })
+    expect(car.peer.car?.status().underpaid).toMatchObject({ asks: { price: 100, unit: 'EUR' }, offered: { price: 0, unit: 'XXX' } })
     const { receipt } = await client.run('noop', { x: BYTES }, { priceCeiling: 1_000_000, unit: 'EUR' })
     // 1 kJ, as nothing is known yet: a second of the 1 kW that the computer may draw.
     expect(decodeLeaf(decodeReceipt(receipt).leaf).price).toEqual({ amount: 100, unit: 'EUR' })
