@@ -49,10 +49,13 @@ describe('option values', () => {
     for (const bad of ['0', '9', '1.5', '-1', '', 'x', '1e1', ' 1']) expect(() => wholeNumber(1, 8)(bad)).toThrow()
   })
 
-  test('seconds become milliseconds', () => {
+  test('prices become millionths of their currency', () => {
     expect(priceCeiling('0.001EUR')).toEqual({ priceCeiling: 1000, unit: 'EUR' })
     expect(priceCeiling('12 XXX')).toEqual({ priceCeiling: 12_000_000, unit: 'XXX' })
     for (const bad of ['', '1', 'EUR', '-1EUR', '1eur', '0.0000001EUR', '1 EURO']) expect(() => priceCeiling(bad)).toThrow()
+  })
+
+  test('seconds become milliseconds', () => {
     expect(secondsToMs('1.5')).toBe(1500)
     for (const bad of ['0', '-1', '', 'soon', 'Infinity']) expect(() => secondsToMs(bad)).toThrow()
   })
