@@ -17,12 +17,13 @@ import { startVehicleCar, type VehicleCar } from '../vehicle-fleet.ts'
 
 const SEED = 5
 const CARS = 4
-const TASK_MS = 40
-/** Tasks come in bursts: each car runs one and has one ready, and between two bursts the cores are left to cars that join. */
-const BURST_TASKS = 2 * CARS
-const BURST_EVERY_MS = 500
-/** So soon should a burst be done: then the client holds a lease at every car. */
-const TARGET_MS = 2 * TASK_MS
+/** A car that is new here hasn't ended one when it leaves: it can't tell whether what it runs would end in time, so that moves. */
+const TASK_MS = 300
+/** Tasks come in bursts, and between two of them the cores are left to cars that join. */
+const BURST_TASKS = CARS
+const BURST_EVERY_MS = 1200
+/** So soon should a burst be done: then the client holds leases at several cars. */
+const TARGET_MS = TASK_MS
 /** No burst comes while so many are open. */
 const OPEN_MOST = 4 * BURST_TASKS
 /** The others stay, so that the load has somewhere to go. */
