@@ -35,7 +35,7 @@ export interface TaskDeskInit {
 /** The tasks that a car has taken on: their inputs, their runs, and what is sent of them. */
 export interface TaskDesk {
   /** Notes the terms of a lease that was granted. */
-  open: (lease: LeaseId, terms: { readonly client: Uint8Array; readonly price: Price }) => void
+  open: (lease: LeaseId, terms: { readonly client: Uint8Array; readonly model: ModelCid; readonly price: Price }) => void
   /** Forgets the terms of leases that are no longer open. */
   tidy: () => void
   admit: (link: Link, head: TaskHead, body: TransferBody) => Promise<void>
@@ -46,8 +46,8 @@ export interface TaskDesk {
   cancelReading: (named: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }) => void
   fail: (effect: Extract<CarEffect, { type: 'fail' }>) => void
   counts: () => { readonly done: number; readonly failed: number; readonly handedBack: number }
-  /** Signs what waits for a signature, and stops every run. */
-  close: () => void
+  /** Signs what waits for a signature, and stops every run; resolves when the results of those that had ended are sent. */
+  close: () => Promise<void>
 }
 
 /** Bytes of inputs that one lease may have here beyond its first two tasks: twice what a client sends ahead. */
@@ -69,6 +69,7 @@ interface Admission {
 
 interface Lease {
   readonly client: Uint8Array
+  readonly model: ModelCid
   readonly price: Price
   /** Results on their way; a client that doesn't read them gets no more of its tasks run. */
   sending: number
@@ -79,6 +80,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
   const admissions = new Map<string, Admission>()
   const reading = new Map<string, AbortController>()
   const leases = new Map<LeaseId, Lease>()
+  const replies = new Set<Promise<void>>()
   const counts = { done: 0, failed: 0, handedBack: 0 }
   const prover = createProver({
     journal: init.journal,
@@ -175,14 +177,14 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
 
   async function reply(effect: Extract<CarEffect, { type: 'reply' }>): Promise<void> {
     const admission = admissions.get(keyOf(effect))
+    // The step has forgotten the lease when this is the last result before the car is gone.
     const lease = leases.get(effect.lease)
-    const cid = work().leases.get(effect.lease)?.model
-    const model = cid === undefined ? undefined : models.get(cid)
-    if (admission?.result === undefined || lease === undefined || cid === undefined || model === undefined) return
+    const model = lease === undefined ? undefined : models.get(lease.model)
+    if (admission?.result === undefined || lease === undefined || model === undefined) return
     const { link, head, result, admittedMs, startedMs, readUs, energy } = admission
     const account = init.accountFor(link)
     if (account === undefined) return
-    const context = { link, lease: effect.lease, model: cid, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
+    const context = { link, lease: effect.lease, model: lease.model, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
     const provingMs = clock.monotonicMs()
     lease.sending++
     try {
@@ -257,15 +259,21 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     },
     admit,
     run,
-    reply,
+    reply: effect => {
+      const replied = reply(effect).finally(() => replies.delete(replied))
+      replies.add(replied)
+      return replied
+    },
     abort,
     cancelReading: named => reading.get(keyOf(named))?.abort(),
     fail,
     counts: () => ({ ...counts }),
-    close: () => {
+    close: async () => {
       prover.flush()
       for (const stop of reading.values()) stop.abort()
       for (const admission of admissions.values()) admission.stop.abort(new MotorpoolError('ERR_LEAVING', 'the vehicle departed'))
+      await Promise.allSettled(replies)
+      prover.flush()
     }
   }
 }
