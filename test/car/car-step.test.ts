@@ -88,5 +88,5 @@ test('hands over short tasks ahead of their turn, as far as they are a milliseco
   expect(inWorkers(20, [CLIENT])).toBe(16)
   expect(inWorkers(200, [CLIENT])).toBe(10)
   expect(inWorkers(5000, [CLIENT])).toBe(4)
-  expect(inWorkers(20, [CLIENT, other])).toBe(2)
+  expect(inWorkers(20, [CLIENT, other])).toBe(4)
 })

@@ -3,6 +3,8 @@ export interface ProofPace {
   /** Results that wait, and since when the first of them. */
   readonly waiting: number
   readonly firstMs: number
+  /** Between the first of them and the result before it. */
+  readonly gapMs: number
   /** Tasks of the lease that the car has still to run. */
   readonly open: number
   /** As many of them keep every worker busy, with one more ready in each. */
@@ -30,8 +32,9 @@ const QUIET_COSTS = 6
  * nothing has come for a while though the car could do more.
  */
 export function proofDueMs(pace: ProofPace, nowMs: number): number {
-  const { waiting, firstMs, open, enough, most, cameMs, provenMs, costMs } = pace
-  if (waiting >= LEAVES_MOST || waiting >= most) return nowMs
+  const { waiting, firstMs, gapMs, open, enough, most, cameMs, provenMs, costMs } = pace
+  // Where results are that far apart, none would join the first.
+  if (waiting >= LEAVES_MOST || waiting >= most || gapMs >= LONGEST_MS) return nowMs
   const latestMs = firstMs + LONGEST_MS
   return open >= enough ? latestMs : Math.min(latestMs, Math.max(cameMs, provenMs) + QUIET_COSTS * costMs)
 }

@@ -72,6 +72,8 @@ const MEAN_SHARE = 0.1
 interface Proving {
   leaves: { readonly context: LeaseContext; readonly leaf: Uint8Array; readonly head: TaskHead }[]
   firstMs: number
+  gapMs: number
+  lastMs: number
   most: number
   mostMs: number
   cameMs: number
@@ -109,7 +111,18 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
     const known = provings.get(lease)
     if (known !== undefined) return known
     const never = Number.NEGATIVE_INFINITY
-    const proving: Proving = { leaves: [], firstMs: 0, most: 0, mostMs: never, cameMs: never, provenMs: never, timer: undefined, timerAtMs: 0 }
+    const proving: Proving = {
+      leaves: [],
+      firstMs: 0,
+      gapMs: 0,
+      lastMs: never,
+      most: 0,
+      mostMs: never,
+      cameMs: never,
+      provenMs: never,
+      timer: undefined,
+      timerAtMs: 0
+    }
     provings.set(lease, proving)
     return proving
   }
@@ -133,7 +146,12 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
     const leaf = leafOf(context, provable)
     const proving = provingOf(lease)
     const nowMs = clock.monotonicMs()
-    if (proving.leaves.length === 0 && dueMs(lease, { ...proving, firstMs: nowMs }, 1, nowMs) <= nowMs) {
+    if (proving.leaves.length === 0) {
+      proving.firstMs = nowMs
+      proving.gapMs = nowMs - proving.lastMs
+    }
+    proving.lastMs = nowMs
+    if (proving.leaves.length === 0 && dueMs(lease, proving, 1, nowMs) <= nowMs) {
       journal.recordLeaf(context.account.publicKey, head.task, WHOLE, head.attempt, leaf)
       const { flush, leaves, proofs } = signFlush(context.account, headerOf(context), [leaf])
       noteProven(proving, nowMs)
@@ -143,7 +161,6 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
       return sendTensors(context, head, result, { flush, leaf: bytes, index: proof.index, path: [...proof.path] })
     }
     await sendTensors(context, head, result, undefined)
-    if (proving.leaves.length === 0) proving.firstMs = clock.monotonicMs()
     proving.leaves.push({ context, leaf, head })
     proveWhenDue(lease)
   }

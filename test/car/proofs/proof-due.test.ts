@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type ProofPace, proofDueMs } from '../../../src/car/proofs/proof-due.ts'
 
 /** A busy lease on a car with two workers: eight tasks under way, one of them waits for its proof since 1000. */
-const busy: ProofPace = { waiting: 1, firstMs: 1000, open: 4, enough: 4, most: 8, cameMs: 999, provenMs: 990, costMs: 0.5 }
+const busy: ProofPace = { waiting: 1, firstMs: 1000, gapMs: 3, open: 4, enough: 4, most: 8, cameMs: 999, provenMs: 990, costMs: 0.5 }
 
 describe('the results of a lease are to be proven', () => {
   test('at once for a client with one task at a time', () => {
@@ -20,6 +20,11 @@ describe('the results of a lease are to be proven', () => {
   test('40 ms after the first of them while the car has enough to do', () => {
     expect(proofDueMs(busy, 1001)).toBe(1040)
     expect(proofDueMs({ ...busy, open: 100, most: 512 }, 1001)).toBe(1040)
+  })
+
+  test('at once where results are so far apart that none would join', () => {
+    expect(proofDueMs({ ...busy, gapMs: 40 }, 1000)).toBe(1000)
+    expect(proofDueMs({ ...busy, gapMs: 39 }, 1000)).toBe(1040)
   })
 
   test('when nothing has come for the time of six roots, if the car could do more', () => {
