@@ -34,7 +34,7 @@ type FleetModel = Uint8Array | Pick<Workload, 'modelPath' | 'task'>
 export async function startCarFleet(
   count: number,
   models: Readonly<Record<string, FleetModel>>,
-  options: Pick<CarProcessInit, 'slots' | 'pretendMs'> = {}
+  options: Pick<CarProcessInit, 'slots' | 'pretendMs' | 'watchesLoop'> = {}
 ): Promise<CarFleet> {
   const scratch = createScratch()
   const { folder } = scratch

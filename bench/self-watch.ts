@@ -19,6 +19,14 @@ export function watchLoop(): { readonly takeP99Ms: () => number } {
   }
 }
 
+/**
+ * Tasks before memory is looked at for growth: until then V8 compiles what runs often, and pools, caches and its young generation
+ * take their size.
+ */
+export const WARM_TASKS = 10_000
+/** What the rows of growth hold. */
+export const GROWTH_NOTE = `resident memory after full collections; what the first ${WARM_TASKS} tasks took is in the row from before them`
+
 let collectGarbage: (() => void) | undefined
 
 /** Resident memory of this process after a full collection: without one it tells mostly of garbage. */

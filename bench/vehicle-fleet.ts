@@ -41,7 +41,7 @@ export async function startVehicleCar(init: Omit<VehicleCarInit, 'broker'>, scra
   const next = (type: VehicleCarNews['type']): Promise<number> => nextNews(child, type)
   child.on('message', (news: VehicleCarNews) => {
     if (news.type === 'here') here = news
-    if (news.type === 'closed') here = undefined
+    if (news.type === 'closed' || news.type === 'away') here = undefined
   })
   const stop = async (): Promise<void> => {
     await stopChild(child)
@@ -56,6 +56,8 @@ export async function startVehicleCar(init: Omit<VehicleCarInit, 'broker'>, scra
   return {
     peerId: () => here?.peerId,
     leave: async changed => {
+      // On a busy machine a broker that doesn't answer in time sends the car away, too.
+      if (here === undefined) await next('here')
       const workers = here?.workerPids ?? []
       const [closed, away] = [next('closed'), next('away')]
       const signalMs = performance.now()

@@ -174,6 +174,21 @@ describe('a peer', () => {
     expect(moved.length).toBeGreaterThan(0)
   })
 
+  it('gets from a car that leaves what the car still finishes', async () => {
+    const { addModel: add, addCar, addClient } = open()
+    await add('sleepy', sleepyModel(60))
+    const car = await addCar()
+    const client = await addClient()
+    await client.run('sleepy', { x: float32(0) })
+    const running = client.run('sleepy', { x: float32(7) })
+    await eventually(() => car.car?.status().running === 1, 'the task runs')
+    await car.car?.depart({ reason: 'the driver came', secondsLeft: 30 })
+    const result = await running
+    expect(numbers(result.outputs.y)).toEqual([7])
+    expect(result.attempt).toBe(1)
+    expect(verifyReceipt(result.receipt).task).toBe(result.task)
+  })
+
   it('joins under a fresh peer key each time it parks, and knows nobody while it is away', async () => {
     const { addModel: add, addCar } = open()
     await add('noop', noopModel())

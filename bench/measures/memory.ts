@@ -4,10 +4,11 @@ import { startCarFleet } from '../car-fleet.ts'
 import { ask, forkReady, type ReadyChild, rssBytesOf, stopChild } from '../child-processes.ts'
 import type { Measure, Row } from '../measure.ts'
 import type { SoakClientInit, SoakReport } from '../processes/soak-client.ts'
+import { GROWTH_NOTE, WARM_TASKS } from '../self-watch.ts'
 
 const TASKS = 100_000
 const QUICK_TASKS = 4_000
-const WARM_SHARE = 0.1
+const QUICK_WARM_TASKS = 400
 const CLIENTS = 8
 const LEASE_IDLE_MS = 300
 /** For what a start leaves behind. */
@@ -43,13 +44,14 @@ export const measure: Measure = {
       while (clients.length <= CLIENTS) await add()
       const perClient = ((await carBytes()) - withOne) / CLIENTS
       for (const { child } of clients.splice(1)) await stopChild(child)
-      const clientIdle = await ask<number>(first.child, 'memory')
-      const warm = Math.ceil(tasks * WARM_SHARE)
+      const bothBytes = async (): Promise<readonly [car: number, client: number]> => [await carBytes(), await ask<number>(first.child, 'memory')]
+      const [carIdle, clientIdle] = await bothBytes()
+      const warm = quick ? QUICK_WARM_TASKS : WARM_TASKS
       await ask<SoakReport>(first.child, { from: 0, count: warm })
-      const before = [await carBytes(), await ask<number>(first.child, 'memory')]
+      const [carBefore, clientBefore] = await bothBytes()
       const { results } = await ask<SoakReport>(first.child, { from: warm, count: tasks })
       if (results !== tasks) throw new Error(`${results} of ${tasks} tasks ended as a result`)
-      const after = [await carBytes(), await ask<number>(first.child, 'memory')]
+      const [carAfter, clientAfter] = await bothBytes()
       const row = (what: string, value: number, unit: string, goal: Row['goal'], rounds: number): Row => ({
         measure: `memory: ${what}`,
         value,
@@ -62,8 +64,10 @@ export const measure: Measure = {
         row('an idle car, its worker with the no-op model', workerBytes / MIB, 'MiB', null, 1),
         row('an idle client process', clientIdle / MIB, 'MiB', null, 1),
         row('a car, for each connected client', perClient / KIB, 'KiB', null, CLIENTS),
-        row(`growth of a car after ${tasks} no-op tasks`, (after[0]! - before[0]!) / MIB, 'MiB', { atMost: 10 }, 1),
-        row(`growth of a client after ${tasks} no-op tasks`, (after[1]! - before[1]!) / MIB, 'MiB', { atMost: 10 }, 1)
+        { ...row(`growth of a car after ${tasks} no-op tasks`, (carAfter - carBefore) / MIB, 'MiB', { atMost: 10 }, 1), note: GROWTH_NOTE },
+        row('growth of a car since before the first of these', (carAfter - carIdle) / MIB, 'MiB', null, 1),
+        { ...row(`growth of a client after ${tasks} no-op tasks`, (clientAfter - clientBefore) / MIB, 'MiB', { atMost: 10 }, 1), note: GROWTH_NOTE },
+        row('growth of a client since before the first of these', (clientAfter - clientIdle) / MIB, 'MiB', null, 1)
       ]
     } finally {
       await Promise.all(clients.map(({ child }) => stopChild(child)))

@@ -3,14 +3,13 @@ import { type CarFleet, startCarFleet } from '../car-fleet.ts'
 import { ask, forkReady, type ReadyChild, stopChild } from '../child-processes.ts'
 import type { Measure, Row } from '../measure.ts'
 import type { SoakClientInit, SoakReport } from '../processes/soak-client.ts'
+import { GROWTH_NOTE, WARM_TASKS } from '../self-watch.ts'
 
 const TASKS = 100_000
 const QUICK_TASKS = 4_000
 const CARS = 4
 const CLIENTS = 2
 const BURSTS = 20
-/** Bursts before memory is first looked at. */
-const WARM_BURSTS = 2
 const LEASE_IDLE_MS = 150
 const MIB = 2 ** 20
 
@@ -18,7 +17,7 @@ const MIB = 2 ** 20
 export const measure: Measure = {
   name: 'soak',
   run: async ({ quick, tasks = quick ? QUICK_TASKS : TASKS, tell }) => {
-    const fleet = await startCarFleet(CARS, { noop: noopModel() })
+    const fleet = await startCarFleet(CARS, { noop: noopModel() }, { watchesLoop: true })
     const clients: ReadyChild<object>[] = []
     try {
       const init: SoakClientInit = {
@@ -28,7 +27,7 @@ export const measure: Measure = {
         leaseIdleMs: LEASE_IDLE_MS
       }
       for (let count = 0; count < CLIENTS; count++) clients.push(await forkReady<object>('soak-client', init, { scratch: fleet.folder }))
-      return await soak(fleet, clients, tasks, tell)
+      return await soak(fleet, clients, { tasks, warm: quick ? tasks / BURSTS : WARM_TASKS, tell })
     } finally {
       await Promise.all(clients.map(({ child }) => stopChild(child)))
       await fleet.stop()
@@ -36,7 +35,11 @@ export const measure: Measure = {
   }
 }
 
-async function soak(fleet: CarFleet, clients: readonly ReadyChild<object>[], tasks: number, tell: (line: string) => void): Promise<Row[]> {
+async function soak(
+  fleet: CarFleet,
+  clients: readonly ReadyChild<object>[],
+  { tasks, warm, tell }: { readonly tasks: number; readonly warm: number; readonly tell: (line: string) => void }
+): Promise<Row[]> {
   const burst = Math.ceil(tasks / BURSTS / CLIENTS)
   const reports: SoakReport[] = []
   let sent = 0
@@ -47,7 +50,8 @@ async function soak(fleet: CarFleet, clients: readonly ReadyChild<object>[], tas
   }
   const memory = (children: readonly { readonly child: ReadyChild<object>['child'] }[]) =>
     Promise.all(children.map(({ child }) => ask<number>(child, 'memory')))
-  for (let count = 0; count < WARM_BURSTS; count++) await runBurst()
+  const [carsFirst, clientsFirst] = [await memory(fleet.cars), await memory(clients)]
+  while (sent < warm) await runBurst()
   const [carsBefore, clientsBefore] = [await memory(fleet.cars), await memory(clients)]
   await fleet.report()
   await Promise.all(clients.map(({ child }) => ask<number>(child, 'delay')))
@@ -61,6 +65,7 @@ async function soak(fleet: CarFleet, clients: readonly ReadyChild<object>[], tas
   const seconds = (performance.now() - startedMs) / 1000
   const carDelays = (await fleet.report()).map(({ loopDelayMs }) => loopDelayMs)
   const clientDelays = await Promise.all(clients.map(({ child }) => ask<number>(child, 'delay')))
+  const [carsAfter, clientsAfter] = [await memory(fleet.cars), await memory(clients)]
   const growth = (before: readonly number[], after: readonly number[]): number => Math.max(...after.map((bytes, at) => bytes - before[at]!)) / MIB
   const sum = (of: (report: SoakReport) => number): number => reports.reduce((total, report) => total + of(report), 0)
   const asked = sent - soFar
@@ -89,8 +94,10 @@ async function soak(fleet: CarFleet, clients: readonly ReadyChild<object>[], tas
       'leases',
       null
     ),
-    row('growth of a car process, the largest', growth(carsBefore, await memory(fleet.cars)), 'MiB', 10),
-    row('growth of a client process, the largest', growth(clientsBefore, await memory(clients)), 'MiB', 10),
+    { ...row('growth of a car process, the largest', growth(carsBefore, carsAfter), 'MiB', 10), note: GROWTH_NOTE },
+    row('growth of a car process since before the first task, the largest', growth(carsFirst, carsAfter), 'MiB', null),
+    { ...row('growth of a client process, the largest', growth(clientsBefore, clientsAfter), 'MiB', 10), note: GROWTH_NOTE },
+    row('growth of a client process since before the first task, the largest', growth(clientsFirst, clientsAfter), 'MiB', null),
     row('event-loop delay p99, cars', Math.max(...carDelays), 'ms', null),
     row('event-loop delay p99, clients', Math.max(...clientDelays), 'ms', null)
   ]

@@ -12,22 +12,27 @@ export interface CarProcessInit {
   readonly slots?: 1 | 2 | 4 | 8
   /** Its models don't run: each task holds a slot for so long, ms. */
   readonly pretendMs?: number
+  /** Tells `loopDelayMs`. It looks a hundred times a second, which many cars on few cores would feel. */
+  readonly watchesLoop?: boolean
 }
 
-/** What it answers to `report` (to `memory`: the bytes of its process after a full collection): announcements heard, and medians over the tasks since the last report. */
+/** What it answers to `report` (to `memory`: the bytes of its process after a full collection): announcements heard, and medians over the last tasks since the last report. */
 export interface CarReport {
   readonly heard: number
   readonly tasks: number
   readonly readUs: number
   readonly proveUs: number
-  /** 99th percentile since the last report of how much later than due the event loop turned, milliseconds. */
+  /** 99th percentile since the last report of how much later than due the event loop turned, milliseconds; NaN unless the car watches it. */
   readonly loopDelayMs: number
   readonly workerPids: readonly number[]
 }
 
 const init = JSON.parse(process.argv[2] ?? '{}') as CarProcessInit
-const tasks: { readonly readUs: number; readonly proveUs: number }[] = []
-const loop = watchLoop()
+/** Times of so many tasks are kept: what is measured here is the car's memory, not this list's. */
+const TIMES_KEPT = 1024
+const times: { readonly readUs: number; readonly proveUs: number }[] = []
+let tasks = 0
+const loop = init.watchesLoop === true ? watchLoop() : undefined
 process.on('disconnect', () => process.exit())
 
 const { pretendMs } = init
@@ -39,7 +44,7 @@ const peer = await createPeerFrom(parts, {
     policy: { publishers: [init.publisher] },
     slots: init.slots ?? 1,
     onEvent: event => {
-      if (event.type === 'done') tasks.push(event)
+      if (event.type === 'done') times[tasks++ % TIMES_KEPT] = { readUs: event.readUs, proveUs: event.proveUs }
     }
   }
 })
@@ -58,13 +63,14 @@ process.on('message', async (message: 'report' | 'memory' | 'stop-profile' | { r
   }
   const report: CarReport = {
     heard: peer.car?.status().heard ?? 0,
-    tasks: tasks.length,
-    readUs: middle(tasks.map(task => task.readUs)),
-    proveUs: middle(tasks.map(task => task.proveUs)),
-    loopDelayMs: loop.takeP99Ms(),
+    tasks,
+    readUs: middle(times.map(({ readUs }) => readUs)),
+    proveUs: middle(times.map(({ proveUs }) => proveUs)),
+    loopDelayMs: loop?.takeP99Ms() ?? Number.NaN,
     workerPids: (peer.car?.status().models ?? []).flatMap(({ workerPids }) => workerPids)
   }
-  tasks.length = 0
+  tasks = 0
+  times.length = 0
   process.send?.(report)
 })
 process.send?.({ addresses: peer.addresses(), peerId: peer.peerId })

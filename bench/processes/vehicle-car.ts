@@ -18,6 +18,8 @@ export type VehicleCarNews =
   | { readonly type: 'closed' }
   | { readonly type: 'away'; readonly reason: string }
 
+/** Rises whenever it joins or leaves. */
+let stay = 0
 const init = JSON.parse(process.argv[2] ?? '{}') as VehicleCarInit
 const send = (news: VehicleCarNews): void => void process.send?.(news)
 process.on('disconnect', () => process.exit())
@@ -29,11 +31,16 @@ const peer = await createPeer({
     policy: { publishers: [init.publisher] },
     vehicle: await openVehicleSource({ source: 'kuksa', address: init.broker }),
     ownerPolicy: parsePolicy('optedIn: true\nprice: {electricityPerKwh: 0}\n'),
-    // As a trace that is played fast has it: a departure every few seconds.
-    gate: { settleMs: 300, joinEveryMs: 1000 },
+    // A departure every second or two: what a car waits before it joins isn't what is measured.
+    gate: { settleMs: 0, joinEveryMs: 0 },
+    // Else it learns that it never stays for long, and offers nothing.
+    stayOdds: () => null,
     onEvent: event => {
-      if (event.type === 'left') send({ type: 'away', reason: event.reason })
-      if (event.type === 'joined') void tellHere()
+      if (event.type === 'left') {
+        stay++
+        send({ type: 'away', reason: event.reason })
+      }
+      if (event.type === 'joined') void tellHere(++stay)
       // After the look that was unfit, in the same turn of the event loop, admission is closed; it is read, not believed.
       if (event.type === 'unfit') setImmediate(tellClosed)
     }
@@ -45,7 +52,10 @@ function tellClosed(): void {
   else send({ type: 'closed' })
 }
 
-async function tellHere(): Promise<void> {
-  while (peer.status().peerId === null || peer.car?.status().state !== 'parked') await delay(5)
+async function tellHere(current: number): Promise<void> {
+  while (peer.status().peerId === null || peer.car?.status().state !== 'parked') {
+    await delay(5)
+    if (current !== stay) return
+  }
   send({ type: 'here', peerId: peer.peerId, workerPids: peer.car.status().models.flatMap(({ workerPids }) => workerPids) })
 }

@@ -49,7 +49,7 @@ export interface Turns {
   readonly clients: ReadonlyMap<PeerId, number>
 }
 
-/** What a car knows of its work. The step owns it: use only the state that it returns. */
+/** What a car knows of its work. The step owns it, maps included: use only the state that it returns. */
 export interface CarWork {
   readonly settings: CarSettings
   /** What it may still risk, from what it took in this stay. */
@@ -60,10 +60,10 @@ export interface CarWork {
   /** When the stay is foreseen to end: nothing is admitted that couldn't be finished before; null when nobody knows. */
   readonly endsAtMs: number | null
   /** Usual run time of each model that it holds, microseconds; null before the first run. */
-  readonly models: ReadonlyMap<ModelCid, number | null>
-  readonly leases: ReadonlyMap<LeaseId, GrantedLease>
+  readonly models: Map<ModelCid, number | null>
+  readonly leases: Map<LeaseId, GrantedLease>
   /** By lease and task, in order of arrival. */
-  readonly tasks: ReadonlyMap<string, AdmittedTask>
+  readonly tasks: Map<string, AdmittedTask>
   readonly turns: Turns
   /** Announcements answered, with when they may be forgotten. */
   readonly answered: ReadonlyMap<string, number>

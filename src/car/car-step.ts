@@ -2,7 +2,7 @@ import { mayAdmit, NO_RISK, takeRisk } from '../placement/stays/stay-admission.t
 import { stayStep } from '../placement/stays/stay-odds.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
-import { beginTurn, handOverLimit, isSharing, pickNext } from './take-turns.ts'
+import { beginTurn, isSharing, pickNext } from './take-turns.ts'
 
 type Step = readonly [CarWork, readonly CarEffect[]]
 
@@ -18,7 +18,10 @@ const MEAN_SHARE = 0.2
 export function carStep(work: CarWork, event: CarStepEvent, nowMs: number): Step {
   const effects: CarEffect[] = []
   let next = apply(work, event, nowMs, effects)
-  next = startTasks(next, nowMs, effects)
+  const starts: CarEffect[] = []
+  next = startTasks(next, nowMs, starts)
+  // A worker has its next task before the car sees to the result of the last.
+  effects.unshift(...starts)
   next = finishLeaving(next, nowMs, effects)
   const wakeMs = next.leavesAtMs ?? (event.type === 'awarded' || event.type === 'woken' ? firstIdleMs(next, nowMs) : undefined)
   if (wakeMs !== undefined) effects.push({ type: 'wake', atMs: wakeMs })
@@ -73,6 +76,17 @@ const keyOf = (lease: LeaseId, task: TaskId, attempt: number): string => `${leas
 
 /** Tasks that a car takes on at once: those that run and those kept ready. */
 const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
+
+/** Short tasks are handed over ahead of time up to so much work for each worker, microseconds, so that several travel there at once. */
+const AHEAD_US = 1000
+const MOST_AHEAD = 8
+
+/** The depth while one client has the car to itself: of short tasks, whose wait costs a newcomer little, more go to the workers. */
+function depthAlone(work: CarWork): number {
+  let longestUs = 0
+  for (const { model } of work.leases.values()) longestUs = Math.max(longestUs, work.models.get(model) ?? AHEAD_US)
+  return Math.max(depth(work), work.settings.slots * Math.min(MOST_AHEAD, Math.floor(AHEAD_US / longestUs)))
+}
 
 /** Tasks that run at the same time: one in each worker, or what gathers there for a batch. */
 const parallel = ({ settings }: CarWork): number => Math.max(settings.slots, settings.ahead)
@@ -144,12 +158,9 @@ function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>
   if (!endsInTime(work, held.model, nowMs)) return refuse('ERR_LEAVING', 'the vehicle departs before it would be done; another car will do it')
   const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
   const risk = typeof event.stay === 'number' ? takeRisk(work.risk, event.stay, work.settings.admission) : work.risk
-  return {
-    ...work,
-    risk,
-    tasks: new Map(work.tasks).set(keyOf(lease, task, attempt), admitted),
-    leases: new Map(work.leases).set(lease, { ...held, lastTaskMs: nowMs })
-  }
+  work.tasks.set(keyOf(lease, task, attempt), admitted)
+  work.leases.set(lease, { ...held, lastTaskMs: nowMs })
+  return { ...work, risk }
 }
 
 /** Whether the car is likely enough to be there when this is done; one that can't tell tries. */
@@ -161,51 +172,54 @@ function staysFor({ settings, risk }: CarWork, odds: number | null | undefined):
 function startTasks(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {
   let next = work
   const shared = isSharing(work, nowMs)
-  for (;;) {
-    const best = pickNext(next, handOverLimit(next, depth(next), shared))
-    if (best === undefined) return next
+  const limit = Math.min(shared ? depth(work) : depthAlone(work), work.tasks.size)
+  let started = 0
+  for (const { startedMs } of work.tasks.values()) if (startedMs !== null) started++
+  for (; started < limit; started++) {
+    const best = pickNext(next, limit, shared)
+    if (best === undefined) break
     const running = { ...best, startedMs: nowMs }
     effects.push({ type: 'run', task: running })
-    next = { ...next, tasks: new Map(next.tasks).set(keyOf(best.lease, best.task, best.attempt), running), turns: beginTurn(next, best) }
+    next.tasks.set(keyOf(best.lease, best.task, best.attempt), running)
+    next = { ...next, turns: beginTurn(next, best) }
   }
+  return next
 }
 
-function removeTask(work: CarWork, lease: LeaseId, task: TaskId, attempt: number): { readonly work: CarWork; readonly task: AdmittedTask } | undefined {
+function removeTask({ tasks }: CarWork, lease: LeaseId, task: TaskId, attempt: number): AdmittedTask | undefined {
   const key = keyOf(lease, task, attempt)
-  const admitted = work.tasks.get(key)
-  if (admitted === undefined) return undefined
-  const tasks = new Map(work.tasks)
+  const admitted = tasks.get(key)
   tasks.delete(key)
-  return { work: { ...work, tasks }, task: admitted }
+  return admitted
 }
 
 function takeRun(work: CarWork, event: Extract<CarStepEvent, { type: 'ran' }>, effects: CarEffect[]): CarWork {
   const removed = removeTask(work, event.lease, event.task, event.attempt)
   if (removed === undefined) return work
   effects.push({ type: 'reply', lease: event.lease, task: event.task, attempt: event.attempt })
-  const { model } = removed.task
+  const { model } = removed
   const usual = work.models.get(model)
   const mean = usual === null || usual === undefined ? event.ranUs : usual * (1 - MEAN_SHARE) + event.ranUs * MEAN_SHARE
-  return { ...removed.work, models: new Map(work.models).set(model, mean) }
+  work.models.set(model, mean)
+  return work
 }
 
 function takeFailure(work: CarWork, event: Extract<CarStepEvent, { type: 'run-failed' }>, effects: CarEffect[]): CarWork {
   const removed = removeTask(work, event.lease, event.task, event.attempt)
   if (removed === undefined) return work
   const { lease, task, attempt, code, message, retryable } = event
-  effects.push({ type: 'fail', client: removed.task.client, lease, task, attempt, code, message, retryable })
-  return removed.work
+  effects.push({ type: 'fail', client: removed.client, lease, task, attempt, code, message, retryable })
+  return work
 }
 
 /** Forgets tasks and stops what runs of them; nobody is told. */
 function dropTasks(work: CarWork, matches: (task: AdmittedTask) => boolean, effects: CarEffect[]): CarWork {
-  const tasks = new Map(work.tasks)
   for (const [key, task] of work.tasks) {
     if (!matches(task)) continue
-    tasks.delete(key)
+    work.tasks.delete(key)
     effects.push({ type: 'abort', lease: task.lease, task: task.task, attempt: task.attempt })
   }
-  return tasks.size === work.tasks.size ? work : { ...work, tasks }
+  return work
 }
 
 function endLease(work: CarWork, lease: LeaseId, effects: CarEffect[]): CarWork {

@@ -98,6 +98,8 @@ export interface CarStatus {
   readonly handedBack: number
   /** Announcements heard since it joined. */
   readonly heard: number
+  /** Of them those that it would have offered for, had they paid its price; null while there is none. */
+  readonly underpaid: Underpaid | null
   readonly joins: number
   readonly energy: EnergyTotals
   /** Null when the car is parked by hand. */
@@ -109,6 +111,13 @@ export interface CarStatus {
     /** Processes that are ready to run it. */
     readonly workerPids: readonly number[]
   }[]
+}
+
+/** Work that a car leaves because of its price: how often since it joined, and the prices of the last, in 10⁻⁶ of their units. */
+export interface Underpaid {
+  readonly heard: number
+  readonly asks: { readonly price: number; readonly unit: string }
+  readonly offered: { readonly price: number; readonly unit: string }
 }
 
 /** What the owner may know of the vehicle; none of it goes to other peers. */

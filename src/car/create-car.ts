@@ -1,12 +1,14 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Price } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
+import { openHeardAnnouncement } from '../placement/open-gossip.ts'
 import { SHARD_DEFAULTS, type ShardSettings } from '../placement/shards.ts'
 import { toldLengthS } from '../placement/stays/stay-odds.ts'
 import { ALL_CARS, answersRound } from '../placement/suppression.ts'
 import type { Announcement, Capacity } from '../protocol/announcement.ts'
-import { openAnnouncement, sealEnvelope } from '../protocol/envelope.ts'
-import { isMotorpoolError } from '../protocol/errors.ts'
+import { sealEnvelope } from '../protocol/envelope.ts'
+import { anySignal, isMotorpoolError } from '../protocol/errors.ts'
 import {
   type AccountId,
   cidFromBytes,
@@ -21,7 +23,7 @@ import {
   toHex
 } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
-import type { CarEvent, CarStatus } from './car.ts'
+import type { CarEvent, CarStatus, Underpaid } from './car.ts'
 import { type CarEffect, type CarStepEvent, type CarWork, expectedS, initialCarWork } from './car-state.ts'
 import { carStep, drainMs } from './car-step.ts'
 import type { LoadedModel } from './load-models.ts'
@@ -84,7 +86,7 @@ const CAPACITY_RENEWAL_MS = 12 * 60_000
 const SAME_END_MS = 50
 /** All that clients are told: the owner's reasons say where the driver is and when. */
 const TOLD_REASON = 'the vehicle is needed'
-/** Saying goodbye on the DHT is a courtesy that must not hold up a departure, ms. */
+/** Saying goodbye on the DHT and sending the last results must not hold up a departure for longer, ms. */
 const FAREWELL_MS = 1000
 
 export function createCar(init: CarInit): CarStay {
@@ -103,6 +105,7 @@ export function createCar(init: CarInit): CarStay {
   const models = new Map(init.models.map(model => [model.cid, model]))
   const rounds = new Map<string, Announcement>()
   let heard = 0
+  let underpaid: Underpaid | null = null
   let leftFor = ''
   const gone = Promise.withResolvers<void>()
   const ended = new AbortController()
@@ -170,11 +173,16 @@ export function createCar(init: CarInit): CarStay {
   function hear(message: Uint8Array): void {
     heard++
     onEvent({ type: 'announcement-heard' })
-    const { value: announcement } = openAnnouncement(message)
+    const { value: announcement } = openHeardAnnouncement(message)
     const ask = toHex(announcement.task)
     const model = cidFromBytes(announcement.model)
-    const price = init.priceOf(model)
-    if (price.perTask + price.perItem > announcement.ceiling || (price.unit !== announcement.unit && price.perTask + price.perItem > 0)) return
+    const { perTask, perItem, unit } = init.priceOf(model)
+    const price = perTask + perItem
+    if (price > announcement.ceiling || (unit !== announcement.unit && price > 0)) {
+      const offered = { price: announcement.ceiling, unit: announcement.unit }
+      if (models.has(model)) underpaid = { heard: (underpaid?.heard ?? 0) + 1, asks: { price, unit }, offered }
+      return
+    }
     if (!answersRound(announcement.task, announcement.round, peerIdToBytes(mesh.peerId), announcement.theta)) return
     rounds.set(ask, announcement)
     for (const [old, { expires }] of rounds) if (expires < nowSeconds()) rounds.delete(old)
@@ -252,7 +260,7 @@ export function createCar(init: CarInit): CarStay {
 
   async function dial({ client, addresses }: Announcement): Promise<Link> {
     await new Promise(resolve => setTimeout(resolve, init.random() * DIAL_SPREAD_MS))
-    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(DIAL_MS)])
+    const signal = anySignal(ended.signal, AbortSignal.timeout(DIAL_MS))
     return mesh.link(peerIdFromBytes(client), { signal, addresses })
   }
 
@@ -261,13 +269,12 @@ export function createCar(init: CarInit): CarStay {
     clearInterval(renewal)
     // The processes first: whatever else fails, they are gone.
     const stopped = Promise.all([...models.values()].map(model => model.runner.stop().catch(() => undefined)))
-    try {
-      tasks.close()
-    } catch (error) {
-      onEvent({ type: 'failed', client: mesh.peerId, reason: `the last receipts could not be signed: ${String(error)}` })
-    }
+    const sent = tasks
+      .close()
+      .catch(error => onEvent({ type: 'failed', client: mesh.peerId, reason: `the last receipts could not be signed: ${String(error)}` }))
     await stopped
     await Promise.all([
+      Promise.race([sent, delay(FAREWELL_MS, undefined, { ref: false })]),
       mesh.putCapacity(capacity(true), { signal: AbortSignal.timeout(FAREWELL_MS) }).catch(() => undefined),
       ...[...members.values()].map(member => member.leave())
     ])
@@ -283,7 +290,7 @@ export function createCar(init: CarInit): CarStay {
           const award = desk.readAward(link, message.award)
           if ('refusal' in award) return carryOut({ type: 'refuse', client: link.remote, lease: award.lease, code: award.refusal, retryAfterMs: 0 })
           const { account: client } = link.hello
-          if (client !== undefined) tasks.open(award.lease, { client, price: award.price })
+          if (client !== undefined) tasks.open(award.lease, { client, model: award.model, price: award.price })
           step({ type: 'awarded', lease: award.lease, client: link.remote, model: award.model, slots: award.slots })
           return tasks.tidy()
         }
@@ -319,6 +326,7 @@ export function createCar(init: CarInit): CarStay {
       running: [...work.tasks.values()].filter(task => task.startedMs !== null).length,
       queued: [...work.tasks.values()].filter(task => task.startedMs === null).length,
       heard,
+      underpaid,
       ...tasks.counts(),
       models: [...models.values()].map(({ cid, name, runner }) => ({ cid, name, medianRunUs: work.models.get(cid) ?? null, workerPids: runner.pids }))
     }),

@@ -40,6 +40,8 @@ export interface OfferDesk {
 const OFFER_SECONDS = 30
 /** Offers remembered until they are awarded or old. */
 const OFFERS_KEPT = 1024
+/** Accounts at hand, several times as many as there are connections; another client's is derived anew. */
+const ACCOUNTS_KEPT = 1024
 
 export function createOfferDesk(init: {
   readonly peer: PeerId
@@ -64,6 +66,10 @@ export function createOfferDesk(init: {
     if (known !== undefined) return known
     const account = carAccountSigner(init.deviceSeed, client, init.accountIndex)
     accounts.set(key, account)
+    for (const oldest of accounts.keys()) {
+      if (accounts.size <= ACCOUNTS_KEPT) break
+      accounts.delete(oldest)
+    }
     return account
   }
 

@@ -1,9 +1,11 @@
 import type { Mesh } from '../mesh/mesh.ts'
+import { openHeardBeacon } from '../placement/open-gossip.ts'
 import { carsCounted, type ShardEffect, type ShardEvent, type ShardState } from '../placement/shard-state.ts'
 import { enterShards, shardStep } from '../placement/shard-step.ts'
 import { heardPrefix, PATH_BITS, type ShardSettings, shardBits, shardTopic } from '../placement/shards.ts'
 import type { Beacon } from '../protocol/announcement.ts'
-import { looksLikeBeacon, openBeacon, sealEnvelope } from '../protocol/envelope.ts'
+import { looksLikeBeacon, sealEnvelope } from '../protocol/envelope.ts'
+import { anySignal } from '../protocol/errors.ts'
 import { cidToBytes, type ModelCid, type PeerId, peerIdOfKey, peerIdToBytes } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
 import { keepNeighbours } from './shard-neighbours.ts'
@@ -81,7 +83,7 @@ export function joinShard(init: ShardMemberInit): ShardMember {
       case 'provide': {
         const ended = new AbortController()
         providing.set(effect.shard, ended)
-        return background(mesh.provide(shardTopic(model, effect.shard), { signal: AbortSignal.any([left.signal, ended.signal]) }))
+        return background(mesh.provide(shardTopic(model, effect.shard), { signal: anySignal(left.signal, ended.signal) }))
       }
       case 'unprovide': {
         providing.get(effect.shard)?.abort()
@@ -114,7 +116,7 @@ export function joinShard(init: ShardMemberInit): ShardMember {
 
   function hear(message: Uint8Array): void {
     if (!looksLikeBeacon(message)) return init.onMessage(message)
-    const { value: beacon, publicKey } = openBeacon(message)
+    const { value: beacon, publicKey } = openHeardBeacon(message)
     const peer = peerIdOfKey(publicKey)
     const { shard, leaf, away, addresses } = beacon
     neighbours.met(peer, addresses)

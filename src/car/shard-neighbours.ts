@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Mesh } from '../mesh/mesh.ts'
+import { anySignal } from '../protocol/errors.ts'
 import type { PeerId } from '../protocol/ids.ts'
 
 /** Connections that a car keeps inside its shard, so that gossip reaches it whoever leaves. */
@@ -74,7 +75,7 @@ export function keepNeighbours(init: ShardNeighboursInit): ShardNeighbours {
       }
       prefer()
       init.onLook()
-      const signal = AbortSignal.any([stopped.signal, changed.signal])
+      const signal = anySignal(stopped.signal, changed.signal)
       await sleep(LOOK_MS[Math.min(turn++, LOOK_MS.length - 1)], undefined, { signal }).catch(() => undefined)
     }
   }
@@ -99,7 +100,7 @@ export function keepNeighbours(init: ShardNeighboursInit): ShardNeighbours {
   async function askDht(): Promise<void> {
     const connected = new Set(mesh.connections().map(({ peer }) => peer))
     const dials: Promise<void>[] = []
-    const signal = AbortSignal.any([stopped.signal, changed.signal, AbortSignal.timeout(DIAL_MS)])
+    const signal = anySignal(stopped.signal, changed.signal, AbortSignal.timeout(DIAL_MS))
     for await (const { peer, addresses } of mesh.findProviders(init.topic(), { signal })) {
       if (peer === mesh.peerId || connected.has(peer) || redialMs.has(peer)) continue
       dials.push(dial(peer, addresses))
@@ -110,7 +111,7 @@ export function keepNeighbours(init: ShardNeighboursInit): ShardNeighbours {
 
   async function dial(peer: PeerId, addresses: readonly (string | Uint8Array)[]): Promise<void> {
     redialMs.set(peer, monotonicMs() + REDIAL_MS)
-    const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(DIAL_MS)])
+    const signal = anySignal(stopped.signal, AbortSignal.timeout(DIAL_MS))
     // Stale records are usual; other cars will do.
     await mesh.dial(peer, { addresses, signal }).catch(() => undefined)
   }

@@ -1,14 +1,17 @@
-import type { LeaseId, ModelCid, PeerId } from '../protocol/ids.ts'
+import type { LeaseId, PeerId } from '../protocol/ids.ts'
 import type { AdmittedTask, CarWork, Turns } from './car-state.ts'
 
-/** In the worker while several clients share it: one that runs and the next, so that a newcomer waits for these two at most. */
-const SHARED_DEPTH = 2
+/**
+ * While several clients share the car, runs this long are handed over one by one, so that a newcomer waits for the rest of one
+ * run; the worker stands idle for some 0.3 ms between two. Of shorter ones the next is there too, and a newcomer waits for two.
+ */
+const LONG_RUN_US = 4000
 /** What a turn is taken to cost while a model's run time is unknown, microseconds. */
 const UNKNOWN_RUN_US = 1000
 
 /**
- * Whether several clients use the car now. Then little is handed to the workers ahead of time, since what they have is out of
- * turn; a car with one client keeps as much ready as it can run together.
+ * Whether several clients use the car now. Then little is handed to the workers ahead of time, or nothing, since what they have
+ * is out of turn; a car with one client keeps as much ready as it can run together.
  */
 export function isSharing({ leases, settings }: CarWork, nowMs: number): boolean {
   let one: PeerId | undefined
@@ -20,31 +23,25 @@ export function isSharing({ leases, settings }: CarWork, nowMs: number): boolean
   return false
 }
 
-/** Whether one more task of a model may go to its worker. */
-export function handOverLimit(work: CarWork, depth: number, shared: boolean): (model: ModelCid) => boolean {
-  const perModel = new Map<ModelCid, number>()
-  let all = 0
-  for (const { model, startedMs } of work.tasks.values()) {
-    if (startedMs === null) continue
-    all++
-    perModel.set(model, (perModel.get(model) ?? 0) + 1)
-  }
-  return model => all < depth && (!shared || (perModel.get(model) ?? 0) < SHARED_DEPTH)
-}
-
-/** The oldest waiting task, that may be handed over, of the client whose turn starts first. */
-export function pickNext(work: CarWork, mayStart: (model: ModelCid) => boolean): AdmittedTask | undefined {
+/** The oldest waiting task of the client whose turn starts first; undefined while the workers have enough. */
+export function pickNext(work: CarWork, depth: number, shared: boolean): AdmittedTask | undefined {
+  let handedOver = 0
   let best: AdmittedTask | undefined
   let least = Number.POSITIVE_INFINITY
   const seen = new Set<LeaseId>()
   for (const task of work.tasks.values()) {
-    if (task.startedMs !== null || seen.has(task.lease)) continue
+    if (task.startedMs !== null) {
+      handedOver++
+      continue
+    }
+    if (seen.has(task.lease)) continue
     seen.add(task.lease)
-    if (!mayStart(task.model)) continue
     const start = turnOf(work.turns, task.client)
     if (start < least) [best, least] = [task, start]
   }
-  return best
+  if (best === undefined) return undefined
+  const perWorker = (work.models.get(best.model) ?? UNKNOWN_RUN_US) < LONG_RUN_US ? 2 : 1
+  return handedOver < (shared ? Math.min(depth, work.settings.slots * perWorker) : depth) ? best : undefined
 }
 
 /** The turns after a task has begun: its client's next one starts when this is paid for. */

@@ -12,7 +12,7 @@ import type { CarEvent } from './car.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from './car-state.ts'
 import type { LoadedModel } from './load-models.ts'
 import type { EnergyAccount } from './owner/energy-account.ts'
-import { createProver, type LeaseContext, UNITS } from './prove-results.ts'
+import { createProver, type LeaseContext, UNITS } from './proofs/prove-results.ts'
 import { readTask } from './read-task.ts'
 
 export interface TaskDeskInit {
@@ -35,7 +35,7 @@ export interface TaskDeskInit {
 /** The tasks that a car has taken on: their inputs, their runs, and what is sent of them. */
 export interface TaskDesk {
   /** Notes the terms of a lease that was granted. */
-  open: (lease: LeaseId, terms: { readonly client: Uint8Array; readonly price: Price }) => void
+  open: (lease: LeaseId, terms: { readonly client: Uint8Array; readonly model: ModelCid; readonly price: Price }) => void
   /** Forgets the terms of leases that are no longer open. */
   tidy: () => void
   admit: (link: Link, head: TaskHead, body: TransferBody) => Promise<void>
@@ -46,8 +46,8 @@ export interface TaskDesk {
   cancelReading: (named: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }) => void
   fail: (effect: Extract<CarEffect, { type: 'fail' }>) => void
   counts: () => { readonly done: number; readonly failed: number; readonly handedBack: number }
-  /** Signs what waits for a signature, and stops every run. */
-  close: () => void
+  /** Signs what waits for a signature, and stops every run; resolves when the results of those that had ended are sent. */
+  close: () => Promise<void>
 }
 
 /** Bytes of inputs that one lease may have here beyond its first two tasks: twice what a client sends ahead. */
@@ -69,6 +69,7 @@ interface Admission {
 
 interface Lease {
   readonly client: Uint8Array
+  readonly model: ModelCid
   readonly price: Price
   /** Results on their way; a client that doesn't read them gets no more of its tasks run. */
   sending: number
@@ -79,8 +80,16 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
   const admissions = new Map<string, Admission>()
   const reading = new Map<string, AbortController>()
   const leases = new Map<LeaseId, Lease>()
+  const replies = new Set<Promise<void>>()
   const counts = { done: 0, failed: 0, handedBack: 0 }
-  const prover = createProver({ journal: init.journal, unixMs: clock.unixMs, signal: init.signal, onRefused: refuseProof })
+  const prover = createProver({
+    journal: init.journal,
+    clock,
+    signal: init.signal,
+    open: openOf,
+    enough: () => 2 * work().settings.slots,
+    onRefused: refuseProof
+  })
 
   const keyOf = ({ lease, task, attempt }: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }): string =>
     `${lease}/${task}/${attempt}`
@@ -116,6 +125,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       const admittedMs = clock.monotonicMs()
       const readUs = Math.round((admittedMs - arrivedMs) * 1000)
       admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, energy: UNKNOWN_ENERGY, result: undefined })
+      prover.came(lease)
       step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs, stay: init.stayFor(held.model) })
       if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
     } catch (error) {
@@ -167,19 +177,19 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
 
   async function reply(effect: Extract<CarEffect, { type: 'reply' }>): Promise<void> {
     const admission = admissions.get(keyOf(effect))
+    // The step has forgotten the lease when this is the last result before the car is gone.
     const lease = leases.get(effect.lease)
-    const cid = work().leases.get(effect.lease)?.model
-    const model = cid === undefined ? undefined : models.get(cid)
-    if (admission?.result === undefined || lease === undefined || cid === undefined || model === undefined) return
+    const model = lease === undefined ? undefined : models.get(lease.model)
+    if (admission?.result === undefined || lease === undefined || model === undefined) return
     const { link, head, result, admittedMs, startedMs, readUs, energy } = admission
     const account = init.accountFor(link)
     if (account === undefined) return
-    const context = { link, lease: effect.lease, model: cid, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
+    const context = { link, lease: effect.lease, model: lease.model, client: lease.client, account, numerics: model.runner.numerics, price: lease.price }
     const provingMs = clock.monotonicMs()
     lease.sending++
     try {
       const queuedUs = Math.round((startedMs - admittedMs) * 1000) + result.queuedUs
-      await prover.send(context, { head, result, queuedUs, energy }, isAlone(effect.lease))
+      await prover.send(context, { head, result, queuedUs, energy })
       counts.done++
       onEvent({
         type: 'done',
@@ -199,10 +209,10 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     }
   }
 
-  /** Whether nothing else of a lease is under way here, so that nobody gains by waiting for a common signature. */
-  function isAlone(lease: LeaseId): boolean {
-    for (const task of work().tasks.values()) if (task.lease === lease) return false
-    return true
+  function openOf(lease: LeaseId): number {
+    let open = 0
+    for (const task of work().tasks.values()) if (task.lease === lease) open++
+    return open
   }
 
   function refuseProof({ link, lease }: LeaseContext, head: TaskHead, error: unknown): void {
@@ -241,19 +251,29 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       leases.set(lease, { ...terms, sending: 0 })
     },
     tidy: () => {
-      for (const lease of leases.keys()) if (!work().leases.has(lease)) leases.delete(lease)
+      for (const lease of leases.keys()) {
+        if (work().leases.has(lease)) continue
+        leases.delete(lease)
+        prover.forget(lease)
+      }
     },
     admit,
     run,
-    reply,
+    reply: effect => {
+      const replied = reply(effect).finally(() => replies.delete(replied))
+      replies.add(replied)
+      return replied
+    },
     abort,
     cancelReading: named => reading.get(keyOf(named))?.abort(),
     fail,
     counts: () => ({ ...counts }),
-    close: () => {
+    close: async () => {
       prover.flush()
       for (const stop of reading.values()) stop.abort()
       for (const admission of admissions.values()) admission.stop.abort(new MotorpoolError('ERR_LEAVING', 'the vehicle departed'))
+      await Promise.allSettled(replies)
+      prover.flush()
     }
   }
 }

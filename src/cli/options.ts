@@ -37,6 +37,13 @@ export function secondsToMs(text: string): number {
   return Math.ceil(value * 1000)
 }
 
+/** Parses a price such as `0.001 EUR`. */
+export function priceCeiling(text: string): { readonly priceCeiling: number; readonly unit: string } {
+  const [, amount, unit] = /^(\d{1,9}(?:\.\d{1,6})?) ?([A-Z]{3})$/.exec(text) ?? []
+  if (amount === undefined || unit === undefined) throw new InvalidArgumentError('give an amount with up to 6 decimals and a currency, such as 0.001EUR')
+  return { priceCeiling: Math.round(Number(amount) * 1e6), unit }
+}
+
 /** Gathers a repeatable option. */
 export function collect(value: string, previous: readonly string[] | undefined): string[] {
   return [...(previous ?? []), value]

@@ -4,6 +4,7 @@ import { lengthBucket } from '../placement/stays/stay-odds.ts'
 import { answersRound } from '../placement/suppression.ts'
 import type { Announcement } from '../protocol/announcement.ts'
 import { sealEnvelope } from '../protocol/envelope.ts'
+import { anySignal } from '../protocol/errors.ts'
 import { cidToBytes, type PeerId, peerIdToBytes, toHex } from '../protocol/ids.ts'
 import type { Clock } from '../protocol/signer.ts'
 import type { ClientEvent } from './client.ts'
@@ -34,6 +35,8 @@ export interface AskBoardInit {
 export interface AskBoard {
   discover: (ask: number) => Promise<void>
   announce: (effect: Extract<ClientEffect, { type: 'announce' }>) => Promise<void>
+  /** Steps when a car hears the topic that didn't at the last round; until the next announcement is begun. */
+  watch: (ask: number) => void
   decline: (ask: number, cars: readonly PeerId[]) => void
   /** The offer of a car to an announcement. */
   offerOf: (ask: number, car: PeerId) => HeardOffer | undefined
@@ -50,6 +53,8 @@ interface Ask {
   readonly shard: FoundShard
   /** θ of the rounds that reached somebody. */
   readonly reached: number[]
+  /** Who heard the topic at the last round. */
+  hearers: ReadonlySet<PeerId>
 }
 
 /** Announcements are of use to a car for as long as a round may last, seconds. */
@@ -62,12 +67,14 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
   const { mesh, model, clock, memory, signal, step, tell } = init
   const asks = new Map<string, { readonly number: number; readonly ask: Ask }>()
   const askIds = new Map<number, string>()
+  let watching = new AbortController()
   const finder = createShardFinder({ mesh, model: model.cid, nowMs: clock.monotonicMs, stopped: signal })
 
   async function discover(ask: number): Promise<void> {
+    watching.abort()
     const last = askOf(ask - 1)
     if (last !== undefined) finder.note({ shard: last.shard, thetas: last.reached, offers: last.offers.size })
-    const found = await finder.find(AbortSignal.any([signal, AbortSignal.timeout(DISCOVERY_MS)]))
+    const found = await finder.find(anySignal(signal, AbortSignal.timeout(DISCOVERY_MS)))
     if (signal.aborted) return
     if (found === undefined) {
       return step({
@@ -77,7 +84,7 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
       })
     }
     const id = init.randomBytes(16)
-    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], reached: [], shard: found.shard } })
+    asks.set(toHex(id), { number: ask, ask: { id, offers: new Map(), thetas: [], reached: [], shard: found.shard, hearers: new Set() } })
     askIds.set(ask, toHex(id))
     forgetAsk(ask - ASKS_KEPT)
     step({ type: 'discovered', ask, idleCars: found.idleCars })
@@ -96,11 +103,21 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
     const ask = askOf(effect.ask)
     if (ask === undefined) return
     ask.thetas[effect.round] = effect.theta
+    ask.hearers = new Set(mesh.subscribers(ask.shard.topic))
     const recipients = await mesh.publish(ask.shard.topic, writeAnnouncement(ask, effect)).catch(() => 0)
     if (recipients > 0) ask.reached.push(effect.theta)
     if (signal.aborted) return
     step({ type: 'announced', ask: effect.ask, round: effect.round, recipients })
     tell({ type: 'announced', round: effect.round, recipients })
+  }
+
+  async function watch(number: number): Promise<void> {
+    const ask = askOf(number)
+    if (ask === undefined) return
+    watching = new AbortController()
+    const stopped = anySignal(signal, watching.signal)
+    await mesh.waitForSubscribers(ask.shard.topic, 1, { besides: ask.hearers, signal: stopped }).catch(() => undefined)
+    if (!stopped.aborted) step({ type: 'car-seen', ask: number })
   }
 
   function writeAnnouncement(ask: Ask, { round, theta, tasks }: Extract<ClientEffect, { type: 'announce' }>): Uint8Array {
@@ -133,6 +150,7 @@ export function createAskBoard(init: AskBoardInit): AskBoard {
   return {
     discover,
     announce,
+    watch: number => void watch(number),
     decline: (number, cars) => {
       const ask = askOf(number)
       if (ask === undefined) return

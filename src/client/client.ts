@@ -22,7 +22,7 @@ export interface RunOptions {
   readonly priceCeiling?: number
   /** ISO 4217; `XXX` for volunteers. @default 'XXX' */
   readonly unit?: string
-  /** Hands out a result as soon as its outputs are there, up to some 20 ms before its receipt: nothing proves it yet. @default false */
+  /** Hands out a result as soon as its outputs are there, up to some 40 ms before its receipt: nothing proves it yet. @default false */
   readonly unsigned?: boolean
 }
 

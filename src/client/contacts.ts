@@ -89,7 +89,10 @@ export function writeAward(
   return { lease: toHex(sha256(envelope)) as LeaseId, envelope }
 }
 
-/** What this client has seen of each car account while it runs. */
+/** Car accounts remembered, and as many that lied; a car has a new one at each stay, so those not met for longest go first. */
+const ACCOUNTS_REMEMBERED = 4096
+
+/** What this client has seen of car accounts while it runs. */
 export function createMemory(): {
   rank: (heard: HeardOffer, draw: number) => RankableOffer
   record: (account: AccountId, outcome: 'completed' | 'failed', nowMs: number) => void
@@ -106,12 +109,23 @@ export function createMemory(): {
       draw
     }),
     record: (account, outcome, nowMs) => {
-      experiences.set(account, recordOutcome(experiences.get(account) ?? NO_EXPERIENCE, outcome, nowMs))
+      const before = experiences.get(account) ?? NO_EXPERIENCE
+      experiences.delete(account)
+      experiences.set(account, recordOutcome(before, outcome, nowMs))
+      forgetOldest(experiences)
     },
     block: account => {
       blocked.add(account)
+      forgetOldest(blocked)
     },
     isBlocked: account => blocked.has(account)
+  }
+}
+
+function forgetOldest(accounts: Map<AccountId, unknown> | Set<AccountId>): void {
+  for (const oldest of accounts.keys()) {
+    if (accounts.size <= ACCOUNTS_REMEMBERED) break
+    accounts.delete(oldest)
   }
 }
 

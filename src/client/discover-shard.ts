@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Link, Mesh } from '../mesh/mesh.ts'
 import { heardPrefix, PATH_BITS, shardBits, shardTopic } from '../placement/shards.ts'
+import { anySignal, MotorpoolError } from '../protocol/errors.ts'
 import { cidToBytes, equalBytes, type ModelCid, peerIdToBytes } from '../protocol/ids.ts'
 
 /** A shard that a client can announce on now. */
@@ -51,11 +52,11 @@ async function lookOnce(
   signal: AbortSignal,
   choose: (shards: readonly FoundShard[]) => FoundShard | undefined
 ): Promise<FoundShard | undefined> {
-  if (knownShards(mesh, model).length === 0) await linkConnected(mesh, signal)
+  if (knownShards(mesh, model).length === 0) await linkConnected(mesh, model, signal)
   if (knownShards(mesh, model).length === 0) await linkProviders(mesh, model, signal)
   const best = choose(knownShards(mesh, model))
   if (best === undefined) return undefined
-  await mesh.waitForSubscribers(best.topic, 1, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)
+  await mesh.waitForSubscribers(best.topic, 1, { signal: anySignal(signal, AbortSignal.timeout(DIAL_MS)) }).catch(() => undefined)
   return { ...best, cars: Math.max(best.cars, mesh.subscribers(best.topic).length) }
 }
 
@@ -65,12 +66,16 @@ function knownShards(mesh: Mesh, model: ModelCid): readonly FoundShard[] {
   const shards = new Map<string, FoundShard>()
   for (const link of mesh.links()) {
     if (link.closed) continue
-    const told = link.hello.shards?.find(([cid]) => equalBytes(cid, wanted))
+    const told = toldShard(link, wanted)
     if (told === undefined) continue
     const shard = currentShard(mesh, model, link, told[1], told[2])
     if (shard.cars >= (shards.get(shard.bits)?.cars ?? 0)) shards.set(shard.bits, shard)
   }
   return [...shards.values()]
+}
+
+function toldShard({ hello }: Link, model: Uint8Array): readonly [Uint8Array, string, number] | undefined {
+  return hello.shards?.find(([cid]) => equalBytes(cid, model))
 }
 
 /** A hello tells where a car was when it was said; its subscriptions tell where it is: further down or up the path of its hash. */
@@ -81,29 +86,43 @@ function currentShard(mesh: Mesh, model: ModelCid, link: Link, toldBits: string,
   return { topic: shardTopic(model, bits), bits, cars: Math.max(1, Math.ceil(toldCars * 2 ** Math.min(0, toldBits.length - bits.length))) }
 }
 
-async function linkConnected(mesh: Mesh, signal: AbortSignal): Promise<void> {
-  const peers = mesh.connections().slice(0, CARS_ASKED * 2)
-  await Promise.all(peers.map(({ peer }) => mesh.link(peer, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).catch(() => undefined)))
+/** Links connected peers until one of them is a car that runs the model; one that is just leaving answers nobody. */
+async function linkConnected(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<void> {
+  const wanted = cidToBytes(model)
+  const limited = anySignal(signal, AbortSignal.timeout(DIAL_MS))
+  const links = mesh
+    .connections()
+    .slice(0, CARS_ASKED * 2)
+    .map(async ({ peer }) => {
+      const link = await mesh.link(peer, { signal: limited })
+      if (toldShard(link, wanted) === undefined) throw new MotorpoolError('ERR_MODEL_UNKNOWN', 'this peer doesn’t run the model; ask another')
+    })
+  await Promise.any(links).catch(() => undefined)
 }
 
 /** Links cars that the DHT lists at the root of the model's tree, wherever in the tree they are. */
 export async function linkProviders(mesh: Mesh, model: ModelCid, signal: AbortSignal): Promise<void> {
   const enough = new AbortController()
-  const dials: Promise<unknown>[] = []
+  const found = Promise.withResolvers<void>()
+  const dials = new Set<Promise<void>>()
   const linked = new Set(mesh.links().map(({ remote }) => remote))
   try {
-    for await (const { peer, addresses } of mesh.findProviders(shardTopic(model, ''), { signal: AbortSignal.any([signal, enough.signal]) })) {
+    for await (const { peer, addresses } of mesh.findProviders(shardTopic(model, ''), { signal: anySignal(signal, enough.signal) })) {
       if (peer === mesh.peerId || linked.has(peer)) continue
-      dials.push(
-        mesh.link(peer, { addresses, signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_MS)]) }).then(
+      const dial = mesh
+        .link(peer, { addresses, signal: anySignal(signal, AbortSignal.timeout(DIAL_MS)) })
+        .then(
           () => enough.abort(),
           () => undefined
         )
-      )
-      if (dials.length >= CARS_ASKED) break
+        .finally(() => dials.delete(dial))
+      dials.add(dial)
+      // Of many records the cars have left since; the next is tried when one of these doesn't answer.
+      if (dials.size >= CARS_ASKED) await Promise.race(dials)
     }
   } catch (error) {
     if (!enough.signal.aborted) throw error
   }
-  await Promise.all(dials)
+  enough.signal.addEventListener('abort', () => found.resolve(), { once: true })
+  if (!enough.signal.aborted) await Promise.race([found.promise, Promise.all(dials)])
 }

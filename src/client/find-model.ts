@@ -1,6 +1,6 @@
 import type { Mesh } from '../mesh/mesh.ts'
 import type { ModelManifest } from '../models/model.ts'
-import { isMotorpoolError } from '../protocol/errors.ts'
+import { anySignal, isMotorpoolError } from '../protocol/errors.ts'
 import type { ModelCid } from '../protocol/ids.ts'
 import { discoverShard } from './discover-shard.ts'
 
@@ -43,21 +43,28 @@ export function createModelFinder({
   monotonicMs
 }: FindModelInit): (nameOrCid: string, signal: AbortSignal | undefined) => Promise<AskedModel> {
   const fetched = new Map<string, AskedModel>()
-  const found = new Map<string, { readonly model: AskedModel; readonly untilMs: number }>()
+  const found = new Map<string, { readonly model: Promise<AskedModel>; readonly untilMs: number }>()
+  /** Tasks that ask while the store is read share its answer. */
+  const lookUp = (nameOrCid: string): Promise<AskedModel> => {
+    const recent = found.get(nameOrCid)
+    if (recent !== undefined && monotonicMs() < recent.untilMs) return recent.model
+    const asked = { model: stored(nameOrCid), untilMs: monotonicMs() + KNOWN_MS }
+    found.set(nameOrCid, asked)
+    asked.model.catch(() => {
+      if (found.get(nameOrCid) === asked) found.delete(nameOrCid)
+    })
+    return asked.model
+  }
   return async (nameOrCid, signal) => {
     const known = fetched.get(nameOrCid)
     if (known !== undefined) return known
-    const recent = found.get(nameOrCid)
-    if (recent !== undefined && monotonicMs() < recent.untilMs) return recent.model
     try {
-      const model = await stored(nameOrCid)
-      found.set(nameOrCid, { model, untilMs: monotonicMs() + KNOWN_MS })
-      return model
+      return await lookUp(nameOrCid)
     } catch (error) {
       if (!isMotorpoolError(error, 'ERR_MODEL_UNKNOWN') || !isModelCid(nameOrCid)) throw error
     }
     const patience = AbortSignal.timeout(DISCOVERY_MS)
-    await discoverShard(mesh, nameOrCid, signal === undefined ? patience : AbortSignal.any([signal, patience]))
+    await discoverShard(mesh, nameOrCid, anySignal(signal, patience))
     const model = { cid: nameOrCid, manifest: openManifest(await mesh.fetchBlock(nameOrCid, { signal }), nameOrCid) }
     fetched.set(nameOrCid, model)
     return model

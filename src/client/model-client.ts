@@ -80,6 +80,8 @@ export function createModelClient(init: ModelClientInit): ModelClient {
         return void board.discover(effect.ask)
       case 'announce':
         return void board.announce(effect)
+      case 'watch':
+        return board.watch(effect.ask)
       case 'award':
         return award(effect)
       case 'decline':

@@ -1,4 +1,4 @@
-import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
+import { anySignal, isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
 import type { Job, JobOutcome, JobTask, TaskResult } from './client.ts'
 
 /** Tasks of a job that are open at once: enough to fill many cars, few enough to hold in memory. */
@@ -10,7 +10,7 @@ const OPEN_TASKS = 64
  */
 export async function* runJob(job: Job, run: (task: JobTask, signal: AbortSignal) => Promise<TaskResult>): AsyncGenerator<JobOutcome, void, undefined> {
   const ended = new AbortController()
-  const signal = job.signal === undefined ? ended.signal : AbortSignal.any([job.signal, ended.signal])
+  const signal = anySignal(job.signal, ended.signal)
   const source = iterate(job.tasks)
   const open = new Map<number, Promise<{ readonly index: number; readonly outcome: JobOutcome }>>()
   let count = 0

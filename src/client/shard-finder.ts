@@ -1,5 +1,6 @@
 import type { Mesh } from '../mesh/mesh.ts'
 import { idleCars, learnIdle, NOTHING_LEARNED, partAsked } from '../placement/idle-estimate.ts'
+import { anySignal } from '../protocol/errors.ts'
 import type { ModelCid } from '../protocol/ids.ts'
 import { discoverShard, type FoundShard, linkProviders, mostCars } from './discover-shard.ts'
 
@@ -50,7 +51,7 @@ export function createShardFinder(init: {
   function lookFurther(): void {
     if (nowMs() < nextLookMs) return
     nextLookMs = nowMs() + LOOK_AGAIN_MS
-    void linkProviders(mesh, model, AbortSignal.any([stopped, AbortSignal.timeout(LOOK_MS)])).catch(() => undefined)
+    void linkProviders(mesh, model, anySignal(stopped, AbortSignal.timeout(LOOK_MS))).catch(() => undefined)
   }
 
   return {

@@ -25,7 +25,8 @@ export function openEnergyBook(reading: EnergyReading): EnergyBook {
 
 /**
  * Charges what was drawn since the last reading to the tasks that ran, then begins or ends a task. Takes a reading at
- * each begin and end. A task whose time holds an unreadable reading is `unknown`, and its figures are 0.
+ * each begin and end, which may be the last one again. A task whose time holds an unreadable reading is `unknown`, and its
+ * figures are 0.
  */
 export function stepEnergyBook(
   book: EnergyBook,
@@ -33,6 +34,7 @@ export function stepEnergyBook(
   change: { readonly begin?: string; readonly end?: string } = {}
 ): readonly [EnergyBook, TaskEnergy | null] {
   const running = new Map(book.running)
+  if (reading === book.last) return changed(running, change, reading, book.restMj)
   let { restMj } = book
   const lengthMs = reading.atMs - book.last.atMs
   const drawnMj = reading.meterMj === null || book.last.meterMj === null ? null : reading.meterMj - book.last.meterMj
@@ -56,10 +58,19 @@ export function stepEnergyBook(
         })
     }
   }
-  const ended = change.end === undefined ? null : (running.get(change.end) ?? null)
-  if (change.end !== undefined) running.delete(change.end)
-  if (change.begin !== undefined) running.set(change.begin, { marginalMj: 0, attributedMj: 0, by: reading.meterMj === null ? 'unknown' : reading.by })
-  return [{ last: reading, running, restMj }, ended]
+  return changed(running, change, reading, restMj)
+}
+
+function changed(
+  running: Map<string, TaskEnergy>,
+  { begin, end }: { readonly begin?: string; readonly end?: string },
+  last: EnergyReading,
+  restMj: number
+): readonly [EnergyBook, TaskEnergy | null] {
+  const ended = end === undefined ? null : (running.get(end) ?? null)
+  if (end !== undefined) running.delete(end)
+  if (begin !== undefined) running.set(begin, { marginalMj: 0, attributedMj: 0, by: last.meterMj === null ? 'unknown' : last.by })
+  return [{ last, running, restMj }, ended]
 }
 
 const UNKNOWN: TaskEnergy = { marginalMj: 0, attributedMj: 0, by: 'unknown' }

@@ -3,7 +3,7 @@ import { IANAZone } from 'luxon'
 /** Offsets change by at most this around a moment. */
 const AROUND_MS = 4 * 3_600_000
 const DAY_MS = 86_400_000
-/** Clocks change at whole quarters of an hour, so one answer holds for all of it. */
+/** Clocks change, and days begin, at whole quarters of an hour, so one answer holds for all of it. */
 const QUARTER_MS = 900_000
 const ANSWERS_KEPT = 4096
 const EARLIEST_MS = Date.UTC(2000, 0, 1)
@@ -86,7 +86,11 @@ export function shownTime(unixMs: number, timeZone: string | null): string {
 
 /** The calendar day of a moment in a zone, or UTC's, `YYYY-MM-DD`. */
 export function localDay(unixMs: number, timeZone: string | null): string {
-  return shownAs(unixMs, timeZone).slice(0, 10)
+  const quarter = Math.floor(unixMs / QUARTER_MS)
+  const known = answersOf(days, timeZone ?? 'UTC')
+  const answer = known.get(quarter) ?? shownAs(unixMs, timeZone).slice(0, 10)
+  known.set(quarter, answer)
+  return answer
 }
 
 function shownAs(unixMs: number, timeZone: string | null): string {
@@ -104,6 +108,7 @@ function offsetMs(timeZone: string, unixMs: number): number {
 /** Asking the calendar is slow, and the same few days are asked for again and again: answers are kept, a bounded number a zone. */
 const offsets = new Map<string, Map<number, number>>()
 const moments = new Map<string, Map<string, LocalMoments>>()
+const days = new Map<string, Map<number, string>>()
 
 function answersOf<Key, Answer>(of: Map<string, Map<Key, Answer>>, timeZone: string): Map<Key, Answer> {
   const known = of.get(timeZone) ?? new Map<Key, Answer>()

@@ -13,9 +13,7 @@ import { openWorkerSeat, type WorkerSeat } from './worker-seat.ts'
 const GIB = 1024 ** 3
 const DEFAULTS = { workers: 1, threads: 1, memoryLimitBytes: 2 * GIB, killAfterAbortMs: 1000, loadLimitMs: 60_000 } as const
 
-/** Tasks that may be in a worker at once: one that runs and the next, whose input is there when the first ends. */
-const DEPTH = 2
-/** The same where tasks may share runs: two full batches. */
+/** Tasks that may be in a worker at once where they may share runs: two full batches. */
 const BATCH_DEPTH = 64
 
 /** A killed process is gone in milliseconds; one that the system holds on to doesn't hold up the driver. */
@@ -30,7 +28,7 @@ export async function startRunner(model: RunnableModel, options: RunnerOptions =
   checkOptions(settings)
   const folder = await mkdtemp(join(tmpdir(), 'motorpool-worker-'))
   const stopping = new AbortController()
-  const line = createTaskLine({ depth: model.batching === 'rows' ? BATCH_DEPTH : DEPTH, killAfterAbortMs: settings.killAfterAbortMs })
+  const line = createTaskLine({ ...(model.batching === 'rows' ? { depth: BATCH_DEPTH } : {}), killAfterAbortMs: settings.killAfterAbortMs })
   const seats: WorkerSeat[] = []
   const stop = async (error: MotorpoolError): Promise<void> => {
     stopping.abort()

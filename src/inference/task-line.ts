@@ -5,6 +5,12 @@ import type { WorkerReply } from './worker-frames.ts'
 /** Bytes of inputs in the worker above which only the next task is sent ahead: memory is for runs, not for queues. */
 const AHEAD_BYTES = 16 * 1024 * 1024
 
+/** Where the worker runs one task after another: one that runs and the next, whose input is there when the first ends; and of short ones more. */
+const DEPTH = { least: 2, most: 8 } as const
+/** So much short work may be in a worker, microseconds. */
+const AHEAD_US = 1000
+const MEAN_SHARE = 0.2
+
 /** Longer waits than this are none (setTimeout's limit). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -13,6 +19,7 @@ export interface LineTask {
   readonly id: number
   readonly request: RunRequest
   readonly acceptedMs: number
+  readonly deadlineMs: number
   sentMs: number
   /** The place of the worker that has it. */
   seat: Seat | undefined
@@ -38,8 +45,8 @@ export interface LineWorker {
 
 export interface TaskLineInit {
   readonly killAfterAbortMs: number
-  /** Most tasks in one worker at once, two or more. */
-  readonly depth: number
+  /** Most tasks in one worker at once, two or more. @default two, and more where they are short */
+  readonly depth?: number
 }
 
 /** What the line hears of one worker. */
@@ -75,6 +82,9 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
   const waiting: LineTask[] = []
   const seats: Seat[] = []
   let nextId = 0
+  let usualUs = AHEAD_US
+  let timer: NodeJS.Timeout | undefined
+  let watchedMs = Number.POSITIVE_INFINITY
 
   const running = (seat: Seat): readonly LineTask[] => (seat.batch.length > 0 ? seat.batch : seat.tasks.slice(0, 1))
 
@@ -95,8 +105,10 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
     setTimeout(stopIfRunning, graceMs === 0 ? init.killAfterAbortMs : graceMs).unref()
   }
 
+  const depth = (): number => init.depth ?? Math.min(DEPTH.most, AHEAD_US / usualUs)
+
   const hasRoom = (ahead: readonly LineTask[], next: LineTask): boolean =>
-    ahead.length < 2 || (ahead.length < init.depth && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES)
+    ahead.length < DEPTH.least || (ahead.length < depth() && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES)
 
   /** Of the workers with room, the one with the fewest tasks. */
   const pickSeat = (next: LineTask): Seat | undefined => {
@@ -134,13 +146,14 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
     new Promise((resolve, reject) => {
       const settle = (): void => {
         task.settled = true
-        clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
       }
+      const acceptedMs = performance.now()
       const task: LineTask = {
         id: nextId++,
         request,
-        acceptedMs: performance.now(),
+        acceptedMs,
+        deadlineMs: acceptedMs + request.limitMs,
         sentMs: 0,
         seat: undefined,
         alone: false,
@@ -155,13 +168,30 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
         }
       }
       const abort = (): void => giveUp(task, abortError(signal as AbortSignal), init.killAfterAbortMs)
-      const overdue = (): void =>
-        giveUp(task, new MotorpoolError('ERR_TIME_LIMIT', `the task took longer than its ${request.limitMs} ms; give it more time or a smaller input`), 0)
-      const timer = setTimeout(overdue, Math.min(request.limitMs, LONGEST_TIMER_MS))
       signal?.addEventListener('abort', abort, { once: true })
       waiting.push(task)
+      watch(task.deadlineMs)
       pump()
     })
+
+  /** One timer for all tasks, at the first deadline or before it: most tasks are done long before theirs, and set none. */
+  const watch = (deadlineMs: number): void => {
+    if (deadlineMs >= watchedMs) return
+    watchedMs = deadlineMs
+    clearTimeout(timer)
+    timer = setTimeout(endOverdue, Math.min(Math.ceil(deadlineMs - performance.now()), LONGEST_TIMER_MS)).unref()
+  }
+
+  const endOverdue = (): void => {
+    watchedMs = Number.POSITIVE_INFINITY
+    const nowMs = performance.now()
+    for (const task of [...seats.flatMap(seat => seat.tasks), ...waiting]) {
+      if (task.settled) continue
+      if (task.deadlineMs > nowMs) watch(task.deadlineMs)
+      else
+        giveUp(task, new MotorpoolError('ERR_TIME_LIMIT', `the task took longer than its ${task.request.limitMs} ms; give it more time or a smaller input`), 0)
+    }
+  }
 
   const settle = (seat: Seat, reply: WorkerReply): void => {
     if (reply.type === 'began') {
@@ -171,6 +201,7 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
     const task = seat.tasks.find(({ id }) => id === reply.id) ?? stranger()
     remove(seat.tasks, task)
     if (seat.batch.length > 0) seat.batch = seat.batch.filter(other => other !== task)
+    if (reply.type === 'done') usualUs += (reply.ranUs / reply.together - usualUs) * MEAN_SHARE
     pump()
     if (task.settled) return
     if (reply.type === 'failed') {

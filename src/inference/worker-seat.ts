@@ -46,8 +46,8 @@ export function openWorkerSeat(init: WorkerSeatInit): WorkerSeat {
   }
   const line = init.join({
     isReady: () => ready,
-    send: ({ id, request, acceptedMs, alone }) =>
-      worker?.send({ type: 'run', id, value: request.input, limitMs: Math.max(1, Math.round(acceptedMs + request.limitMs - performance.now())), alone }),
+    send: ({ id, request, deadlineMs, alone }) =>
+      worker?.send({ type: 'run', id, value: request.input, limitMs: Math.max(1, Math.round(deadlineMs - performance.now())), alone }),
     drop: ({ id }) => worker?.send({ type: 'drop', id }),
     kill
   })

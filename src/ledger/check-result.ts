@@ -26,6 +26,15 @@ export interface ExpectedResult {
 
 export type ResultVerdict = { readonly accepted: true; readonly flush: Flush; readonly leaf: Leaf } | { readonly accepted: false; readonly reason: string }
 
+/** What the receiver of a whole flush has worked out of it. */
+export interface ReadLeaf {
+  /** As `decodeLeaf` gives it. */
+  readonly leaf: Leaf
+  /** Of the tree over all leaves that came, which holds this one. */
+  readonly root: Uint8Array
+  readonly size: number
+}
+
 /** Flushes whose signature held, by the signature's bytes; under load many leaves share one. */
 export type FlushCache = Map<string, { readonly envelope: Uint8Array; readonly flush: Flush }>
 
@@ -37,17 +46,17 @@ export function createFlushCache(): FlushCache {
 const MOST_CACHED_FLUSHES = 64
 
 /**
- * Checks what comes with a result, cheapest first; one signature at most, none when the flush is in `cache`. `decoded` is what
- * `decodeLeaf` gives of the proof's leaf, for those who have it.
+ * Checks what comes with a result, cheapest first; one signature at most, none when the flush is in `cache`. `read` saves those who
+ * have it from reading the leaf and hashing its path again.
  */
 export function checkResult(
   proof: NonNullable<ResultHead['proof']>,
   expected: ExpectedResult,
   cache: FlushCache = createFlushCache(),
-  decoded?: Leaf
+  read?: ReadLeaf
 ): ResultVerdict {
   try {
-    const leaf = decoded ?? decodeLeaf(proof.leaf)
+    const leaf = read?.leaf ?? decodeLeaf(proof.leaf)
     const flaw = flawOfLeaf(leaf, expected)
     if (flaw !== undefined) return refuse(flaw)
     const flush = openCached(proof.flush, cache)
@@ -55,7 +64,8 @@ export function checkResult(
     if (!equalBytes(flush.client, expected.client)) return refuse('the receipt is for another client')
     if (!equalBytes(flush.lease, expected.lease)) return refuse('the receipt is for another lease')
     if (!equalBytes(flush.model, expected.model)) return refuse('the receipt is for another model')
-    if (!isIncluded(proof.leaf, proof, flush.size, flush.root)) return refuse('the receipt is not in the tree that the car signed')
+    const included = read === undefined ? isIncluded(proof.leaf, proof, flush.size, flush.root) : read.size === flush.size && equalBytes(read.root, flush.root)
+    if (!included) return refuse('the receipt is not in the tree that the car signed')
     return { accepted: true, flush, leaf }
   } catch (error) {
     if (!isMotorpoolError(error)) throw error

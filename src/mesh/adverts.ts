@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CID } from 'multiformats/cid'
-import { throwIfAborted } from '../protocol/errors.ts'
+import { anySignal, throwIfAborted } from '../protocol/errors.ts'
 import { cidOf, type PeerId } from '../protocol/ids.ts'
 import { capacityKey, newestCapacity } from './capacity-record.ts'
 import { foundPeer } from './host/addresses.ts'
@@ -32,7 +32,7 @@ export function openAdverts(host: Host, limits: MeshLimits, stopped: AbortSignal
     running.get(name)?.abort()
     const controller = new AbortController()
     running.set(name, controller)
-    const signal = AbortSignal.any([controller.signal, stopped])
+    const signal = anySignal(controller.signal, stopped)
     const done = persistently(step, signal, limits.lookupTimeoutMs).finally(() => {
       work.delete(done)
       if (running.get(name) === controller) running.delete(name)

@@ -1,4 +1,4 @@
-import { MotorpoolError } from '../protocol/errors.ts'
+import { anySignal, MotorpoolError } from '../protocol/errors.ts'
 import { cidFromBytes, cidToBytes, type ModelCid, type PeerId } from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { TransferHead } from '../protocol/transfer.ts'
@@ -53,7 +53,7 @@ export function createBlockExchange({ read, links }: BlockExchangeInit): BlockEx
   async function ask(link: Link, cid: string, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
     const id = ++lastId
     const patience = AbortSignal.timeout(ANSWER_MS)
-    const until = signal === undefined ? patience : AbortSignal.any([signal, patience])
+    const until = anySignal(signal, patience)
     try {
       return await new Promise(resolve => {
         wants.set(id, { remote: link.remote, resolve })

@@ -85,8 +85,8 @@ export interface Mesh {
   publish: (topic: string, message: Uint8Array) => Promise<number>
   /** Peers known to subscribe to a topic now. */
   subscribers: (topic: string) => readonly PeerId[]
-  /** Resolves as soon as at least `count` subscribers of a topic are known. */
-  waitForSubscribers: (topic: string, count: number, options?: SignalOption) => Promise<void>
+  /** Resolves as soon as at least `count` subscribers of a topic are known, those in `besides` not counted. */
+  waitForSubscribers: (topic: string, count: number, options?: SignalOption & { readonly besides?: ReadonlySet<PeerId> }) => Promise<void>
   /** Hears a topic; returns what ends it. Invalid messages (size, schema, signature, expiry, rate per sender) never reach the listener nor are forwarded. */
   subscribe: (topic: string, listener: (message: Uint8Array) => void) => () => void
   /** Announces on the DHT that this peer serves `key` (any string; hashed to a CID), and keeps it renewed until `unprovide`. */

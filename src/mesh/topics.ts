@@ -1,17 +1,26 @@
-import type { TopicValidatorResult } from '@libp2p/gossipsub'
-import { peerIdFromString } from '@libp2p/peer-id'
-import { MotorpoolError } from '../protocol/errors.ts'
+import type { GossipSub, TopicValidatorResult } from '@libp2p/gossipsub'
+import { anySignal, MotorpoolError } from '../protocol/errors.ts'
 import type { PeerId } from '../protocol/ids.ts'
 import type { Host } from './host/host.ts'
-import type { Mesh, SignalOption } from './mesh.ts'
+import type { Mesh } from './mesh.ts'
 import { withSignal } from './with-signal.ts'
 
 export type TopicVerdict = 'accept' | 'reject' | 'ignore'
 
 /** A gossiped message is an announcement or a beacon, never more. */
 const MOST_MESSAGE_BYTES = 4 * 1024
+/**
+ * Who publishes without subscribing sends to a few peers that gossipsub picks again once a second: a car that joined since
+ * would miss it, and the one picked may be leaving. So few known subscribers all get it from us.
+ */
+const FEW_SUBSCRIBERS = 6
 /** Subscriptions of a peer arrive on its stream a moment before ours to it is open. */
 const STREAM_WAIT_MS = 5
+
+/** What `gossipsub()` gives can do this; its interface doesn't tell. */
+interface FloodingGossip extends GossipSub {
+  publish: (topic: string, message?: Uint8Array, options?: { readonly floodPublish?: boolean }) => ReturnType<GossipSub['publish']>
+}
 
 const VERDICTS: Record<TopicVerdict, TopicValidatorResult> = {
   accept: 'accept' as TopicValidatorResult.Accept,
@@ -23,7 +32,7 @@ export type Topics = Pick<Mesh, 'publish' | 'subscribers' | 'waitForSubscribers'
 
 /** Gossip on shard topics; `validate` decides what is heard and forwarded. */
 export function openTopics(host: Host, validate: (topic: string, message: Uint8Array) => TopicVerdict, stopped: AbortSignal): Topics {
-  const { gossip } = host.services
+  const gossip = host.services.gossip as FloodingGossip
   const listeners = new Map<string, Set<(message: Uint8Array) => void>>()
 
   const check = (topic: string, message: Uint8Array): TopicVerdict => {
@@ -35,14 +44,13 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
     }
   }
   /** A publication goes only to peers that we have a stream to; before that it would be lost and its bytes spent. */
-  const isReachable = (peer: string) =>
+  const isReachable = (peer: ReturnType<typeof gossip.getSubscribers>[number]) =>
     host
-      .getConnections(peerIdFromString(peer))
+      .getConnections(peer)
       .some(connection =>
         connection.streams.some(stream => stream.direction === 'outbound' && stream.status === 'open' && gossip.protocols.includes(stream.protocol))
       )
-  const known = (topic: string) => gossip.getSubscribers(topic).map(peer => peer.toString() as PeerId)
-  const reachable = (topic: string) => known(topic).filter(isReachable)
+  const reachable = (topic: string) => gossip.getSubscribers(topic).filter(isReachable)
 
   const onMessage = ({ detail }: { readonly detail: { readonly topic: string; readonly data: Uint8Array } }) => {
     for (const listener of listeners.get(detail.topic) ?? []) {
@@ -59,9 +67,10 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
   return {
     publish: async (topic, message) => {
       if (stopped.aborted) throw new MotorpoolError('ERR_STOPPED', 'the mesh is stopped; start a new one')
-      if (reachable(topic).length === 0) return 0
+      const hearers = reachable(topic).length
+      if (hearers === 0) return 0
       try {
-        const { recipients } = await gossip.publish(topic, message)
+        const { recipients } = await gossip.publish(topic, message, { floodPublish: !listeners.has(topic) && hearers <= FEW_SUBSCRIBERS })
         return recipients.length
       } catch (error) {
         // Nobody subscribes (any more), or the same bytes went out before: either way they reach nobody now.
@@ -69,19 +78,20 @@ export function openTopics(host: Host, validate: (topic: string, message: Uint8A
         throw error
       }
     },
-    subscribers: reachable,
-    waitForSubscribers: async (topic: string, count: number, options: SignalOption = {}) => {
+    subscribers: topic => reachable(topic).map(peer => peer.toString() as PeerId),
+    waitForSubscribers: async (topic, count, options = {}) => {
       const enough = Promise.withResolvers<void>()
       let timer: NodeJS.Timeout | undefined
       const look = () => {
         clearTimeout(timer)
-        if (reachable(topic).length >= count) enough.resolve()
-        else if (known(topic).length >= count) timer = setTimeout(look, STREAM_WAIT_MS)
+        const counted = gossip.getSubscribers(topic).filter(peer => options.besides?.has(peer.toString() as PeerId) !== true)
+        if (counted.filter(isReachable).length >= count) enough.resolve()
+        else if (counted.length >= count) timer = setTimeout(look, STREAM_WAIT_MS)
       }
       gossip.addEventListener('subscription-change', look)
       try {
         look()
-        await withSignal(enough.promise, options.signal === undefined ? stopped : AbortSignal.any([options.signal, stopped]))
+        await withSignal(enough.promise, anySignal(options.signal, stopped))
       } finally {
         clearTimeout(timer)
         gossip.removeEventListener('subscription-change', look)

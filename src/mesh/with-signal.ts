@@ -1,4 +1,4 @@
-import { abortError, throwIfAborted } from '../protocol/errors.ts'
+import { abortError, anySignal, throwIfAborted } from '../protocol/errors.ts'
 
 /** The promise's outcome, or `ERR_ABORTED` as soon as the signal aborts. */
 export async function withSignal<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -18,5 +18,5 @@ export async function withSignal<T>(promise: Promise<T>, signal: AbortSignal | u
 
 /** One signal that aborts with the first of these, or after `timeoutMs`. */
 export function limitedSignal(timeoutMs: number, ...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
-  return AbortSignal.any([AbortSignal.timeout(timeoutMs), ...signals.filter(signal => signal !== undefined)])
+  return anySignal(AbortSignal.timeout(timeoutMs), ...signals)
 }

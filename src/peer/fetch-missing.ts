@@ -3,6 +3,7 @@ import { isModelCid } from '../client/find-model.ts'
 import type { LinkHandlers } from '../mesh/mesh.ts'
 import type { ModelPolicy } from '../models/model.ts'
 import type { ModelStore } from '../models/model-store.ts'
+import { anySignal } from '../protocol/errors.ts'
 import { openMesh } from './open-mesh.ts'
 import { AGENT, type PeerOptions } from './peer-options.ts'
 
@@ -18,7 +19,7 @@ export async function fetchMissing(options: PeerOptions, store: ModelStore, poli
   const mesh = await openMesh(options, join, store, () => ({ type: 'hello', v: 1, agent: AGENT }), NO_HANDLERS)
   try {
     for (const cid of missing) {
-      await discoverShard(mesh, cid, AbortSignal.any([signal, AbortSignal.timeout(FETCH_DISCOVERY_MS)]))
+      await discoverShard(mesh, cid, anySignal(signal, AbortSignal.timeout(FETCH_DISCOVERY_MS)))
       await store.fetch(cid, { fetch: mesh.fetchBlock }, { policy, signal })
     }
   } finally {

@@ -1,6 +1,6 @@
-import { openAnnouncement } from '../protocol/envelope.ts'
 import { cidFromBytes, toHex } from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
+import { openHeardAnnouncement } from './open-gossip.ts'
 import { shardTopic } from './shards.ts'
 
 export type GateVerdict = 'accept' | 'reject' | 'ignore'
@@ -19,9 +19,9 @@ export function createAnnouncementGate(nowMs: () => number): (topic: string, mes
   const senders = new Map<string, { readonly tokens: number; readonly atMs: number }>()
   return (topic, message) => {
     if (message.byteLength > LIMITS.announcement) return 'reject'
-    let announcement: ReturnType<typeof openAnnouncement>['value']
+    let announcement: ReturnType<typeof openHeardAnnouncement>['value']
     try {
-      announcement = openAnnouncement(message).value
+      announcement = openHeardAnnouncement(message).value
     } catch {
       return 'reject'
     }

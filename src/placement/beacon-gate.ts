@@ -1,7 +1,7 @@
-import { openBeacon } from '../protocol/envelope.ts'
 import { cidFromBytes, peerIdOfKey, peerIdToBytes, toHex } from '../protocol/ids.ts'
 import { LIMITS } from '../protocol/limits.ts'
 import type { GateVerdict } from './announcement-gate.ts'
+import { openHeardBeacon } from './open-gossip.ts'
 import { shardBits, shardTopic } from './shards.ts'
 
 /** Beacons of one car in a burst: it may hold two topics of several models. Then one per `beaconMs`: the pace of a shard of one. */
@@ -21,9 +21,9 @@ export function createBeaconGate(nowMs: () => number, beaconMs: number): (topic:
   const senders = createBuckets(SENDER_BURST, 1 / beaconMs)
   const topics = createBuckets(TOPIC_BURST, TOPIC_RATE / beaconMs)
   return (topic, message) => {
-    let opened: ReturnType<typeof openBeacon>
+    let opened: ReturnType<typeof openHeardBeacon>
     try {
-      opened = openBeacon(message)
+      opened = openHeardBeacon(message)
     } catch {
       return 'reject'
     }

@@ -36,7 +36,7 @@ export function isUsable(task: RankingTask, offer: Offer): boolean {
  * Orders usable offers best first, by expected completion (with what a departure would cost, over the odds that the car
  * keeps its word), then price, then energy. Offers within a factor of 1.25 rank alike; among those the client's own draw decides.
  */
-export function rankOffers(task: RankingTask, offers: readonly RankableOffer[]): readonly RankableOffer[] {
+export function rankOffers<Offered extends RankableOffer>(task: RankingTask, offers: readonly Offered[]): readonly Offered[] {
   const usable = offers.filter(({ offer }) => isUsable(task, offer))
   const known = usable
     .map(({ offer }) => offer.completionUs)

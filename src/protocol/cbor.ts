@@ -1,10 +1,11 @@
 import * as dagCbor from '@ipld/dag-cbor'
+import { decode } from 'cborg'
 import type { z } from 'zod'
+import { MOST_DEPTH, RESERVED_KEYS, StrictTokenizer } from './encoding/strict-tokenizer.ts'
 import { MotorpoolError } from './errors.ts'
-import { equalBytes } from './ids.ts'
 
-/** Deeper than any message of ours; keeps hostile nesting off the stack. */
-const MOST_DEPTH = 16
+const DECODE_OPTIONS = { ...dagCbor.decodeOptions, tags: {} }
+const reservedKeys: ReadonlySet<string> = new Set(RESERVED_KEYS)
 
 /**
  * Strict dag-cbor of null, booleans, integers within ±(2⁵³−1), strings, bytes, arrays and plain objects.
@@ -44,16 +45,13 @@ function oneLine(text: string): string {
 }
 
 function decodeStrictly(bytes: Uint8Array): unknown {
-  let value: unknown
+  // Not a Buffer, whose slices would hold on to what the message came in.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   try {
-    value = dagCbor.decode(bytes)
+    return decode(plain, { ...DECODE_OPTIONS, tokenizer: new StrictTokenizer(plain, DECODE_OPTIONS) })
   } catch (cause) {
-    throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not dag-cbor; send it whole and unchanged', { cause })
+    throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not dag-cbor in its one canonical encoding; send it whole and unchanged', { cause })
   }
-  // A float with a whole value, an overlong length or unsorted keys decode all the same: only the re-encoding shows them.
-  if (!equalBytes(encodeCbor(value), bytes))
-    throw new MotorpoolError('ERR_BAD_ENCODING', 'a message is not in its one canonical encoding; encode it as strict dag-cbor')
-  return value
 }
 
 function checkEncodable(value: unknown, depth: number): void {
@@ -84,8 +82,7 @@ function checkPlain(value: object, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) throw notEncodable('holds an object that is not plain')
   for (const [key, item] of Object.entries(value)) {
-    // `__proto__` would change an object's prototype; an object with `/` may pass for a CID in the dag-cbor library.
-    if (key === '__proto__' || key === '/') throw notEncodable(`holds the key ${key}, which is reserved`)
+    if (reservedKeys.has(key)) throw notEncodable(`holds the key ${key}, which is reserved`)
     checkText(key)
     checkEncodable(item, depth + 1)
   }

@@ -77,3 +77,18 @@ export function abortError(signal: AbortSignal): MotorpoolError {
   if (isMotorpoolError(signal.reason)) return signal.reason
   return new MotorpoolError('ERR_ABORTED', 'the caller aborted; submit again to run it', { cause: signal.reason })
 }
+
+/** Of signals that were made of others: these. */
+const sourcesOf = new WeakMap<AbortSignal, readonly AbortSignal[]>()
+
+/**
+ * One signal that aborts with the first of these. Node 24 keeps every timeout's `AbortSignal.any()` for good that goes into another
+ * `AbortSignal.any()`, so none does here.
+ */
+export function anySignal(...signals: readonly (AbortSignal | undefined)[]): AbortSignal {
+  const sources = [...new Set(signals.flatMap(signal => (signal === undefined ? [] : (sourcesOf.get(signal) ?? [signal]))))]
+  if (sources.length === 1 && sources[0] !== undefined) return sources[0]
+  const first = AbortSignal.any(sources)
+  sourcesOf.set(first, sources)
+  return first
+}

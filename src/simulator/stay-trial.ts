@@ -103,7 +103,7 @@ function spendStay(init: {
   const { stay, odds, random, tally, byStep } = init
   const signS = signOf(stay)
   let nowS = stay.arriveS + JOIN_S
-  let work = { ...initialCarWork({ slots: 1, ...(init.init.admission === undefined ? {} : { admission: init.init.admission }) }), models: init.runUs }
+  let work = { ...initialCarWork({ slots: 1, ...(init.init.admission === undefined ? {} : { admission: init.init.admission }) }), models: new Map(init.runUs) }
   let asks = 0
   const step = (event: Parameters<typeof carStep>[1]) => {
     const [next, effects] = carStep(work, event, nowS * 1000)

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { abortError, MotorpoolError } from '../protocol/errors.ts'
+import { abortError, anySignal, MotorpoolError } from '../protocol/errors.ts'
 import { identifyProcess } from './process-identity.ts'
 import type { TestnetCar } from './testnet-state.ts'
 
@@ -94,7 +94,7 @@ function carArguments(options: CarProcessOptions): string[] {
 }
 
 function readyLine(child: ReturnType<typeof spawn>, signal: AbortSignal | undefined): Promise<string> {
-  const limit = AbortSignal.any([AbortSignal.timeout(READY_LIMIT_MS), ...(signal === undefined ? [] : [signal])])
+  const limit = anySignal(AbortSignal.timeout(READY_LIMIT_MS), signal)
   return new Promise((resolve, reject) => {
     let text = ''
     limit.addEventListener('abort', () => reject(limit.reason), { once: true })

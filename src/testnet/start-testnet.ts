@@ -111,7 +111,8 @@ function carOptions(
     vehicle: vehicleOf(dataFolder, day),
     coreWatts: CORE_WATTS,
     meters: false,
-    stayOdds: false
+    // At the speed of life its stays are as long for tasks as they are.
+    ...(day.speed > 1 ? { stayOdds: false } : {})
   }
 }
 

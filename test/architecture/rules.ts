@@ -13,7 +13,7 @@ const MOST_FILES_IN_FOLDER = 12
 const DEEPEST_FOLDER = 2
 
 /** Packages that neither read nor write anything outside of their arguments. */
-const PURE_PACKAGES = /^(zod|@ipld\/dag-cbor|multiformats(\/.*)?|uint8arraylist|@multiformats\/multiaddr|yaml|luxon|fastest-levenshtein)$/
+const PURE_PACKAGES = /^(zod|@ipld\/dag-cbor|cborg|multiformats(\/.*)?|uint8arraylist|@multiformats\/multiaddr|yaml|luxon|fastest-levenshtein)$/
 /** What of `node:crypto` only computes on given bytes. */
 const PURE_CRYPTO = new Set(['createHash', 'createPrivateKey', 'createPublicKey', 'hash', 'hkdfSync', 'KeyObject', 'sign', 'timingSafeEqual', 'verify'])
 const IMPURE_WORDS: readonly [RegExp, string][] = [

@@ -60,3 +60,33 @@ test('a leaving car is gone when its last task is done, and at the latest in tim
   late.step({ type: 'departing', reason: 'a door', secondsLeft: 2 }, 1000)
   expect(late.step({ type: 'woken' }, 3000)).toEqual(['abort', 'ERR_LEAVING', 'gone'])
 })
+
+/** Tasks in the workers of a car of two slots, after so many of a model that takes `ranUs`, with 40 more that wait. */
+function inWorkers(ranUs: number, clients: readonly PeerId[]): number {
+  const running = new Set<string>()
+  let work: CarWork = initialCarWork({ slots: 2 })
+  const step = (event: CarStepEvent) => {
+    const [next, effects] = carStep(work, event, 0)
+    work = next
+    for (const effect of effects) if (effect.type === 'run') running.add(effect.task.task)
+  }
+  const leaseOf = (client: PeerId) => `lease of ${client}` as LeaseId
+  step({ type: 'parked', models: [MODEL] })
+  for (const client of clients) step({ type: 'awarded', lease: leaseOf(client), client, model: MODEL, slots: 64 })
+  for (let task = 0; task < 40; task++)
+    for (const client of clients) step({ type: 'task', lease: leaseOf(client), client, task: `${client} ${task}` as TaskId, attempt: 1, deadlineMs: 1e9 })
+  for (let count = 0; count < 5; count++) {
+    const [task = ''] = running
+    running.delete(task)
+    step({ type: 'ran', lease: leaseOf(task.split(' ')[0] as PeerId), task: task as TaskId, attempt: 1, ranUs })
+  }
+  return running.size
+}
+
+test('hands over short tasks ahead of their turn, as far as they are a millisecond of work, while one client has the car', () => {
+  const other = 'other' as PeerId
+  expect(inWorkers(20, [CLIENT])).toBe(16)
+  expect(inWorkers(200, [CLIENT])).toBe(10)
+  expect(inWorkers(5000, [CLIENT])).toBe(4)
+  expect(inWorkers(20, [CLIENT, other])).toBe(4)
+})

@@ -13,7 +13,7 @@ beforeEach(() => {
 })
 afterEach(() => mesh.close())
 
-it('a client gets a lease of a car that another keeps busy with 1,000 tasks, and waits there about as long as two of them run', {
+it('a client gets a lease of a car that another keeps busy with 1,000 tasks, and waits there for the rest of one run', {
   timeout: 120_000
 }, async () => {
   await mesh.addModel('sleepy', sleepyModel(10))
@@ -41,8 +41,8 @@ it('a client gets a lease of a car that another keeps busy with 1,000 tasks, and
   stop.abort()
   await Promise.all(queue)
   expect(car.car?.status().failed).toBe(0)
-  // By the car's own clock: the rest of the run that is under way, and the one that the worker has: 1.5 runs, and at most 2.
-  expect(median(queuedUs) / median(ranUs)).toBeLessThan(2.25)
+  // By the car's own clock: the rest of the run that is under way; with one more in the worker it would be 1.5.
+  expect(median(queuedUs) / median(ranUs)).toBeLessThan(1.25)
 })
 
 function median(values: readonly number[]): number {

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { joinShard, type ShardMember } from '../../src/car/shard-member.ts'
 import { createMesh, type HostedMesh } from '../../src/mesh/create-mesh.ts'
 import type { LinkHandlers } from '../../src/mesh/mesh.ts'
+import { openHeardAnnouncement } from '../../src/placement/open-gossip.ts'
 import { createShardGate } from '../../src/placement/shard-gate.ts'
 import { SHARD_DEFAULTS, type ShardSettings } from '../../src/placement/shards.ts'
 import type { Announcement } from '../../src/protocol/announcement.ts'
-import { looksLikeBeacon, openAnnouncement, sealEnvelope } from '../../src/protocol/envelope.ts'
+import { looksLikeBeacon, sealEnvelope } from '../../src/protocol/envelope.ts'
 import { cidToBytes, type ModelCid, peerIdOfKey, peerIdToBytes } from '../../src/protocol/ids.ts'
 import { type Signer, signerFromSeed } from '../../src/protocol/signer.ts'
 
@@ -23,7 +24,13 @@ export interface ShardCar {
 
 const HANDLERS: LinkHandlers = { onMessage: () => undefined, onTransfer: (_link, _head, body) => body.discard(), onClose: () => undefined }
 
-export async function startShardCar(model: ModelCid, join: readonly string[], changes: Partial<ShardSettings>): Promise<ShardCar> {
+/** @param dht - `client`: it answers no queries of others, as one that can't be dialled from outside */
+export async function startShardCar(
+  model: ModelCid,
+  join: readonly string[],
+  changes: Partial<ShardSettings>,
+  dht: 'server' | 'client' = 'server'
+): Promise<ShardCar> {
   const settings = { ...SHARD_DEFAULTS, ...changes }
   const heard: Announcement[] = []
   const moves: ShardCar['moves'] = []
@@ -35,7 +42,7 @@ export async function startShardCar(model: ModelCid, join: readonly string[], ch
     listen: ['/ip4/127.0.0.1/tcp/0'],
     join,
     mdns: false,
-    dht: 'server',
+    dht,
     hello: () => ({ type: 'hello', v: 1, agent: 'test', shards: [[cidToBytes(model), member?.bits() ?? '', member?.cars() ?? 1]] }),
     handlers: HANDLERS,
     validate: (topic, message) => {
@@ -49,7 +56,7 @@ export async function startShardCar(model: ModelCid, join: readonly string[], ch
     settings,
     clock: { monotonicMs: () => performance.now(), unixMs: Date.now },
     random: Math.random,
-    onMessage: message => heard.push(openAnnouncement(message).value),
+    onMessage: message => heard.push(openHeardAnnouncement(message).value),
     onMove: ({ from, to }) => moves.push({ from, to })
   })
   const joined = member

@@ -64,10 +64,11 @@ describe('a car with several clients', () => {
           const beside = timesOfSingles(load, true)
           const p99 = (times: readonly number[]): number => times[Math.ceil(times.length * 0.99) - 1] ?? Number.NaN
           expect(p99(alone)).toBeCloseTo(load.serviceMs, 3)
-          expect((p99(beside) - p99(alone)) / load.serviceMs).toBeLessThanOrEqual(2 + 1e-6)
+          // Of runs that are worth a gap none is kept ready.
+          expect((p99(beside) - p99(alone)) / load.serviceMs).toBeLessThanOrEqual((load.serviceMs < 4 || load.batch > 1 ? 2 : 1) + 1e-6)
         }
       ),
-      { numRuns: 40, endOnFailure: true }
+      { numRuns: 24, endOnFailure: true }
     )
   })
 

@@ -8,7 +8,12 @@ export interface VirtualClient {
   readonly weight?: number
 }
 
-/** One car run by its real step under a virtual clock; its worker takes what it was handed in order, one or a batch at a time. */
+interface Worker {
+  readonly handed: AdmittedTask[]
+  running: readonly AdmittedTask[]
+}
+
+/** One car run by its real step under a virtual clock; each of its workers takes what it was handed in order, one or a batch at a time. */
 export function createVirtualCar(init: {
   readonly settings: Pick<CarSettings, 'slots'> & Partial<CarSettings>
   /** Time of a run of so many tasks of a model, ms. */
@@ -20,8 +25,7 @@ export function createVirtualCar(init: {
   let now = 0
   let work: CarWork = initialCarWork(init.settings)
   const due: { readonly atMs: number; readonly act: () => void }[] = []
-  const handed: AdmittedTask[] = []
-  let running: readonly AdmittedTask[] = []
+  const workers = Array.from({ length: init.settings.slots }, (): Worker => ({ handed: [], running: [] }))
   const ended: { readonly lease: LeaseId; readonly client: PeerId }[] = []
   const offers: PeerId[] = []
   const refused: PeerId[] = []
@@ -32,29 +36,35 @@ export function createVirtualCar(init: {
     const [next, effects] = carStep(work, event, now)
     work = next
     for (const effect of effects) {
-      if (effect.type === 'run') handed.push(effect.task)
+      if (effect.type === 'run') leastLoaded().handed.push(effect.task)
       else if (effect.type === 'wake') at(effect.atMs, () => step({ type: 'woken' }))
       else if (effect.type === 'end-lease') ended.push({ lease: effect.lease, client: effect.client })
       else if (effect.type === 'offer') offers.push(effect.client)
       else if (effect.type === 'refuse') refused.push(effect.client)
     }
-    begin()
+    for (const worker of workers) begin(worker)
   }
 
-  function begin(): void {
+  function leastLoaded(): Worker {
+    const load = ({ handed, running }: Worker): number => handed.length + running.length
+    return workers.reduce((least, worker) => (load(worker) < load(least) ? worker : least))
+  }
+
+  function begin(worker: Worker): void {
+    const { handed } = worker
     const first = handed[0]
-    if (running.length > 0 || first === undefined) return
-    running = handed.filter(({ model }) => model === first.model).slice(0, init.batch ?? 1)
-    for (const task of running) handed.splice(handed.indexOf(task), 1)
-    const ranMs = init.runMs(running.length, first.model)
+    if (worker.running.length > 0 || first === undefined) return
+    const together = handed.filter(({ model }) => model === first.model).slice(0, init.batch ?? 1)
+    worker.running = together
+    for (const task of together) handed.splice(handed.indexOf(task), 1)
+    const ranMs = init.runMs(together.length, first.model)
     at(now + ranMs, () => {
       busyMs += ranMs
-      const done = running
-      running = []
+      worker.running = []
       // What is in the worker begins at once; what the replies make room for comes after.
-      begin()
-      for (const { lease, task, attempt, client } of done) {
-        step({ type: 'ran', lease, task, attempt, ranUs: (ranMs * 1000) / done.length })
+      begin(worker)
+      for (const { lease, task, attempt, client } of together) {
+        step({ type: 'ran', lease, task, attempt, ranUs: (ranMs * 1000) / together.length })
         init.onDone(task, client, now)
       }
     })

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { AdminStatus } from '../../src/cli/admin/methods.ts'
 import { describeTestnet } from '../../src/cli/testnet/testnet-status.ts'
 import { shortCharge, shortEnergy, shortReason, whereforeOf } from '../../src/cli/vehicle/car-words.ts'
+import { describeUnderpaid } from '../../src/cli/vehicle/describe-car.ts'
 import type { FitnessReason } from '../../src/energy/fitness.ts'
 import { identifyProcess } from '../../src/testnet/process-identity.ts'
 
@@ -29,6 +30,7 @@ function status(state: 'parked' | 'leaving' | 'away', reasons: readonly FitnessR
       failed: 0,
       handedBack: 1,
       heard: 0,
+      underpaid: null,
       joins: 1,
       energy,
       models: [],
@@ -43,6 +45,14 @@ test('a car says why it is there, why it is not, and what the driver does before
   expect(whereforeOf(status('away', reasons))).toBe('the gear isn’t in Park (and 1 more)')
   expect(whereforeOf(status('away', []))).toBe('fit, and about to join')
   expect(whereforeOf(status('leaving', reasons.slice(1)))).toBe('the gear isn’t in Park')
+})
+
+test('a car that is too dear says so, and how it would not be', () => {
+  const asks = { price: 120, unit: 'EUR' }
+  expect(describeUnderpaid({ heard: 3, asks, offered: { price: 0, unit: 'XXX' } })).toBe(
+    'it asks for 0.000120 EUR a task; 3 announcements paid less, the last nothing. To work for nothing while plugged in, set price.electricityPerKwh to 0 in the policy'
+  )
+  expect(describeUnderpaid({ heard: 3, asks, offered: { price: 100, unit: 'EUR' } })).toContain('the last 0.000100 EUR at most')
 })
 
 test('figures come with where they are from, or say that there are none', () => {

@@ -2,7 +2,7 @@ import { CommanderError } from 'commander'
 import { describe, expect, test } from 'vitest'
 import { dataFolderPath } from '../../src/cli/data-folder-path.ts'
 import { collectAllowed } from '../../src/cli/model-policy.ts'
-import { collectParameter, secondsToMs, wholeNumber } from '../../src/cli/options.ts'
+import { collectParameter, priceCeiling, secondsToMs, wholeNumber } from '../../src/cli/options.ts'
 import { describeError } from '../../src/cli/report-error.ts'
 import { formatTable } from '../../src/cli/table.ts'
 import { MotorpoolError } from '../../src/protocol/errors.ts'
@@ -47,6 +47,12 @@ describe('option values', () => {
   test('whole numbers have bounds', () => {
     expect(wholeNumber(1, 8)('8')).toBe(8)
     for (const bad of ['0', '9', '1.5', '-1', '', 'x', '1e1', ' 1']) expect(() => wholeNumber(1, 8)(bad)).toThrow()
+  })
+
+  test('prices become millionths of their currency', () => {
+    expect(priceCeiling('0.001EUR')).toEqual({ priceCeiling: 1000, unit: 'EUR' })
+    expect(priceCeiling('12 XXX')).toEqual({ priceCeiling: 12_000_000, unit: 'XXX' })
+    for (const bad of ['', '1', 'EUR', '-1EUR', '1eur', '0.0000001EUR', '1 EURO']) expect(() => priceCeiling(bad)).toThrow()
   })
 
   test('seconds become milliseconds', () => {

@@ -47,6 +47,8 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady 
   let client: ClientState = initialClientState({ ceiling: 0, unit: 'XXX' })
   let wake: object | undefined
   let leaseCount = 0
+  let watched: number | undefined
+  let askedCars: ReadonlySet<PeerId> = new Set()
   interface VirtualCar {
     readonly id: PeerId
     work: CarWork
@@ -81,6 +83,7 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady 
         })
       case 'announce': {
         log.announcedMs = now
+        askedCars = new Set(fleet.keys())
         const hearers = [...fleet.values()].filter(car => car.alive && random() < effect.theta / 2 ** 32)
         for (const car of hearers)
           later(() =>
@@ -97,6 +100,9 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady 
           stepClient({ type: 'announced', ask: effect.ask, round: effect.round, recipients: [...fleet.values()].filter(car => car.alive).length })
         )
       }
+      case 'watch':
+        watched = effect.ask
+        return seeNewCar()
       case 'award': {
         const lease = `lease-${leaseCount++}` as LeaseId
         return later(() => toCar(effect.car, { type: 'awarded', lease, client: CLIENT, model: MODEL, slots: effect.slots }))
@@ -209,11 +215,19 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady 
     })
   }
 
+  function seeNewCar(): void {
+    const ask = watched
+    if (ask === undefined || [...fleet.keys()].every(id => askedCars.has(id))) return
+    watched = undefined
+    later(() => stepClient({ type: 'car-seen', ask }))
+  }
+
   function addCar(): PeerId {
     const id = `car-${fleet.size}` as PeerId
     const car: VirtualCar = { id, work: initialCarWork({ slots }), alive: true, wake: undefined, freeMs: 0, stopped: new Set() }
     fleet.set(id, car)
     stepCar(car, { type: 'parked', models: [MODEL] })
+    seeNewCar()
     return id
   }
   for (let index = 0; index < cars; index++) addCar()

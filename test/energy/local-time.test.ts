@@ -47,4 +47,8 @@ test('moments are shown in the zone, days counted in it', () => {
   expect(shownTime(at('2026-07-01T05:30Z'), null)).toBe('05:30 UTC')
   expect(localDay(at('2026-07-01T23:30Z'), 'Europe/Berlin')).toBe('2026-07-02')
   expect(localDay(at('2026-07-01T23:30Z'), null)).toBe('2026-07-01')
+  // Zones that are quarters of an hour apart, on both sides of their midnights.
+  expect(localDay(at('2026-07-01T18:14:59.999Z'), 'Asia/Kathmandu')).toBe('2026-07-01')
+  expect(localDay(at('2026-07-01T18:15Z'), 'Asia/Kathmandu')).toBe('2026-07-02')
+  expect(localDay(at('2026-07-01T18:15Z'), 'Asia/Kolkata')).toBe('2026-07-01')
 })

@@ -4,16 +4,16 @@ import { MotorpoolError } from '../../src/protocol/errors.ts'
 import { oneFloat } from './test-runner.ts'
 
 /** A line whose worker is played by the test. */
-function lineOf(depth: number) {
+function lineOf(depth?: number) {
   const sent: LineTask[] = []
   const dropped: number[] = []
   const kill = vi.fn()
-  const { add: queue, pump, join } = createTaskLine({ killAfterAbortMs: 5, depth })
+  const { add: queue, pump, join } = createTaskLine({ killAfterAbortMs: 5, ...(depth === undefined ? {} : { depth }) })
   const line = { pump, add: queue, ...join({ isReady: () => true, send: task => sent.push(task), drop: task => dropped.push(task.id), kill }) }
   const add = (limitMs = 60_000, signal?: AbortSignal) => line.add({ input: oneFloat(1), limitMs }, signal)
-  const done = (id: number, together = 1) => {
+  const done = (id: number, together = 1, ranUs = 1) => {
     const value = oneFloat(id)
-    line.settle({ type: 'done', id, value, digest: new Uint8Array(32), waitedUs: 0, ranUs: 1, together })
+    line.settle({ type: 'done', id, value, digest: new Uint8Array(32), waitedUs: 0, ranUs, together })
   }
   return { line, sent, dropped, kill, add, done, ids: () => sent.map(({ id, alone }) => (alone ? `${id} alone` : `${id}`)) }
 }
@@ -91,6 +91,31 @@ test('only so many tasks go ahead as the worker may hold', () => {
   const { add, sent } = lineOf(3)
   for (let count = 0; count < 5; count++) void add().catch(() => {})
   expect(sent).toHaveLength(3)
+})
+
+test('where tasks run one after another one waits in the worker, and of short ones a millisecond’s worth', () => {
+  const { add, done, sent } = lineOf()
+  for (let count = 0; count < 100; count++) void add().catch(() => {})
+  let ended = 0
+  const inWorker = (ranUs: number): number => {
+    for (const end = ended + 20; ended < end; ended++) done(sent[ended]?.id ?? 0, 1, ranUs)
+    return sent.length - ended
+  }
+  expect(sent).toHaveLength(2)
+  expect(inWorker(200)).toBe(5)
+  expect(inWorker(20)).toBe(8)
+  expect(inWorker(6000)).toBe(2)
+})
+
+test('a later task whose time is short is over before an earlier one, and long times never come', async () => {
+  const { add, done } = lineOf(2)
+  const [patient, endless, hasty] = [add(60_000), add(Number.MAX_SAFE_INTEGER), add(10)]
+  await expect(hasty).rejects.toMatchObject({ code: 'ERR_TIME_LIMIT' })
+  const next = add(20)
+  await expect(next).rejects.toMatchObject({ code: 'ERR_TIME_LIMIT' })
+  done(0)
+  done(1)
+  await expect(Promise.all([patient, endless])).resolves.toHaveLength(2)
 })
 
 test('tasks go to the worker that has fewest, and what one left behind to the others', async () => {

@@ -33,6 +33,26 @@ test('a fresh dialler publishes without subscribing, and every subscriber hears 
   for (const messages of heard) expect(messages.toSorted()).toEqual([0, 1, 2, 3, 4].map(round => `round ${round}`))
 })
 
+test('a car that has just joined hears the next announcement, though the publisher chose whom to tell before', async () => {
+  const [first, client] = await Promise.all([start(), start()])
+  const heardFirst = listen(first)
+  await client.connect(first.addresses()[0] ?? '')
+  await client.waitForSubscribers(topic, 1)
+  expect(await client.publish(topic, bytes('before'))).toBe(1)
+  for (const turn of [1, 2, 3]) {
+    // Not connected to the others, so that nobody forwards it.
+    const newcomer = await start()
+    const heard = listen(newcomer)
+    const known = new Set(client.subscribers(topic))
+    await client.connect(newcomer.addresses()[0] ?? '')
+    await client.waitForSubscribers(topic, 1, { besides: known })
+    expect(client.subscribers(topic)).toContain(newcomer.peerId)
+    expect(await client.publish(topic, bytes(`turn ${turn}`))).toBe(turn + 1)
+    await until(() => heard.includes(`turn ${turn}`), 'the newcomer hears it')
+  }
+  expect(heardFirst).toContain('before')
+})
+
 test('publishing to nobody says so and spends nothing', async () => {
   const [car, client] = await Promise.all([start(), start()])
   expect(await client.publish(topic, bytes('x'))).toBe(0)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createAnnouncementGate } from '../../src/placement/announcement-gate.ts'
+import { openHeardAnnouncement } from '../../src/placement/open-gossip.ts'
 import { shardTopic } from '../../src/placement/shards.ts'
 import { sealEnvelope } from '../../src/protocol/envelope.ts'
 import { cidOf, cidToBytes, peerIdOfKey, peerIdToBytes } from '../../src/protocol/ids.ts'
@@ -36,6 +37,18 @@ const gate = () => createAnnouncementGate(() => nowSeconds * 1000)
 const seal = (changes?: Record<string, unknown>, signer = client, object = 'announcement') => sealEnvelope(signer, object, announcement(changes))
 
 describe('the announcement gate', () => {
+  it('leaves what it let through opened, and refuses a forgery each time', () => {
+    const good = seal()
+    expect(gate()(topic, good)).toBe('accept')
+    expect(openHeardAnnouncement(good)).toBe(openHeardAnnouncement(good))
+    const forged = Uint8Array.from(good)
+    forged[forged.length - 1]! ^= 1
+    for (const time of [1, 2]) {
+      expect(gate()(topic, forged), `time ${time}`).toBe('reject')
+      expect(() => openHeardAnnouncement(forged)).toThrow('signature')
+    }
+  })
+
   it('lets an honest announcement through, which fits its limit with two IPv6 addresses', () => {
     expect(seal().byteLength).toBeLessThanOrEqual(LIMITS.announcement)
     expect(gate()(topic, seal())).toBe('accept')

@@ -16,6 +16,9 @@ describe('what is not strict dag-cbor', () => {
     ['a half float', 'f93c00'],
     ['a single float', 'fa3f800000'],
     ['negative zero', 'fb8000000000000000'],
+    ['a half float as long as its integer', 'f95cb0'],
+    ['a float as long as its integer', 'fb4202a05f20000000'],
+    ['undefined in a list', '82f601f7'],
     ['not a number', 'fb7ff8000000000000'],
     ['infinity', 'f97c00'],
     ['undefined', 'f7'],
@@ -30,11 +33,18 @@ describe('what is not strict dag-cbor', () => {
     ['unsorted keys', 'a2616201616101'],
     ['keys sorted by text, not length first', 'a262616101616201'],
     ['a repeated key', 'a2616101616102'],
+    ['a digit after a letter', 'a2616101613901'],
+    ['unsorted keys in a map within a sorted one', 'a26161a2616301616201616202'],
+    ['unsorted keys after a map', 'a26162a0616101'],
+    ['a list as a key', 'a18001'],
     ['a key that is a number', 'a10102'],
     ['the key __proto__', 'a1695f5f70726f746f5f5fa0'],
     ['the key /', 'a1612f01'],
     ['text that is not UTF-8', '62c328'],
     ['an encoded surrogate', '63eda080'],
+    ['text cut off as long as what replaces it', '63f09f92'],
+    ['a single wrong byte', '61ff'],
+    ['two byte-order marks', '66efbbbfefbbbf'],
     ['a byte-order mark', '63efbbbf'],
     ['a tag', 'c11a514b67b0'],
     ['a CID', `d82a582500${toHex(CID.parse(cidOf(new Uint8Array())).bytes)}`],
@@ -68,6 +78,15 @@ describe('what is not strict dag-cbor', () => {
     ['deep nesting', nested(17)]
   ])('does not write %s', (_, value) => {
     expectRefused(() => encodeCbor(value), 'ERR_BAD_ENCODING')
+  })
+
+  it.each([
+    ['the character that replaces others', '63efbfbd', '\uFFFD'],
+    ['keys of digits and letters', 'a3613901616102623130a0', { 9: 1, a: 2, 10: {} }],
+    ['keys after an empty map and list', 'a36161a061628061630f', { a: {}, b: [], c: 15 }]
+  ])('reads %s', (_, hex, value) => {
+    expect(decode(hex)).toEqual(value)
+    expect(toHex(encodeCbor(value))).toBe(hex)
   })
 
   it('refuses a circle instead of following it', () => {

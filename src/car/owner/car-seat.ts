@@ -50,6 +50,7 @@ export function createCarSeat(init: CarSeatInit): CarSeat {
     failed: 0,
     handedBack: 0,
     heard: 0,
+    underpaid: null,
     models: []
   }
   const before = { done: 0, failed: 0, handedBack: 0 }

@@ -38,6 +38,8 @@ export interface EnergyAccount {
 
 /** Meters and /proc are files: thousands of short tasks a second share one reading, and an interval is charged to those that run at its end. */
 const READ_EVERY_MS = 5
+/** While several tasks run no interval goes uncharged, so readings need come no faster than Linux counts CPU time. */
+const READ_BUSY_EVERY_MS = 10
 /** Shorter times without tasks say little of the idle draw. */
 const IDLE_LEAST_MS = 200
 const MEAN_SHARE = 0.1
@@ -55,6 +57,8 @@ export function createEnergyAccount({ meter, nowMs, cpuMsOf, idleWatts, onRun }:
   let asked = book.last
   let recent = { atMs: nowMs(), meterMj: book.last.meterMj, watts: null as number | null }
   let askedIsBroken = false
+  /** Where no meter tells, there is nothing to share. */
+  const isMetered = meter.provenance !== 'unknown'
 
   function readNow(): EnergyReading {
     return { atMs: nowMs(), meterMj: meter.readMj(), by: meter.provenance, idleWatts: idleWatts ?? learntIdleWatts ?? 0, cpuMs: new Map(cpuOfTask) }
@@ -74,7 +78,8 @@ export function createEnergyAccount({ meter, nowMs, cpuMsOf, idleWatts, onRun }:
   }
 
   function read(change: { readonly begin?: string; readonly end?: string } = {}): TaskEnergy | null {
-    const isFresh = nowMs() - book.last.atMs < READ_EVERY_MS
+    if (!isMetered) return null
+    const isFresh = nowMs() - book.last.atMs < (models.size > 1 ? READ_BUSY_EVERY_MS : READ_EVERY_MS)
     let reading = book.last
     if (!isFresh) {
       shareCpu()
@@ -111,7 +116,7 @@ export function createEnergyAccount({ meter, nowMs, cpuMsOf, idleWatts, onRun }:
   }
 
   function start(task: string, model: ModelCid): void {
-    const cpuMs = cpuOfModel.has(model) ? null : cpuMsOf(model)
+    const cpuMs = !isMetered || cpuOfModel.has(model) ? null : cpuMsOf(model)
     if (cpuMs !== null) cpuOfModel.set(model, cpuMs)
     models.set(task, model)
     read({ begin: task })

@@ -10,7 +10,7 @@ import { type BatchSource, openBatchSource } from '../batch/batch-source.ts'
 import { startProgress } from '../batch/progress.ts'
 import type { CommandContext } from '../context.ts'
 import { findMesh, type MeshOptions, openClient, withMeshOptions } from '../join-mesh.ts'
-import { secondsToMs, withCommonOptions } from '../options.ts'
+import { priceCeiling, secondsToMs, withCommonOptions } from '../options.ts'
 import { shortPeer } from '../table.ts'
 import type { TaskInput } from '../task-input.ts'
 import { resultJson, textOf } from '../task-output.ts'
@@ -20,6 +20,7 @@ interface BatchOptions extends MeshOptions {
   readonly out: string
   readonly receipts?: string
   readonly deadline?: number
+  readonly pay?: ReturnType<typeof priceCeiling>
 }
 
 /** A batch is left alone for long: its tasks may wait for cars to come home. */
@@ -33,6 +34,7 @@ export function addBatch(program: Command, context: CommandContext): void {
     .requiredOption('--out <file>', 'where results go, a line of JSON each; the last line of a key counts')
     .option('--receipts <folder>', 'where to leave the receipts')
     .option('--deadline <seconds>', 'give up on a task after this long (default: 600)', secondsToMs)
+    .option('--pay <price>', 'most to pay for a task, such as 0.001EUR (default: nothing)', priceCeiling)
     .action((model: string, options: BatchOptions) => batch(model, options, context))
 }
 
@@ -69,7 +71,7 @@ async function batch(name: string, options: BatchOptions, context: CommandContex
       try {
         const tasks = waitingTasks(source, record, inputs, fail)
         const times = options.deadline === undefined ? { deadlineMs: DEADLINE_MS, targetMs: DEFAULT_TARGET_MS } : { deadlineMs: options.deadline }
-        for await (const outcome of peer.submit({ model: model.cid, tasks, signal: context.signal, ...times })) settle(outcome)
+        for await (const outcome of peer.submit({ model: model.cid, tasks, signal: context.signal, ...times, ...options.pay })) settle(outcome)
       } finally {
         await peer.stop()
       }

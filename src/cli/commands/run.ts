@@ -6,7 +6,7 @@ import { isMotorpoolError } from '../../protocol/errors.ts'
 import type { ParameterValue } from '../../protocol/tensor.ts'
 import type { CommandContext } from '../context.ts'
 import { findMesh, type MeshOptions, openClient, withMeshOptions } from '../join-mesh.ts'
-import { collectParameter, collectReduction, secondsToMs, withCommonOptions } from '../options.ts'
+import { collectParameter, collectReduction, priceCeiling, secondsToMs, withCommonOptions } from '../options.ts'
 import { readInputFile, taskInput } from '../task-input.ts'
 import { resultJson, textOf } from '../task-output.ts'
 
@@ -18,6 +18,7 @@ interface RunCommandOptions extends MeshOptions {
   readonly outputs?: string
   readonly reduce?: Record<string, string>
   readonly travel?: 'float16'
+  readonly pay?: ReturnType<typeof priceCeiling>
 }
 
 /** `motorpool run MODEL`: one task on some car of the mesh. */
@@ -27,6 +28,7 @@ export function addRun(program: Command, context: CommandContext): void {
     .option('--input <file>', 'an image, or JSON tensors as the Open Inference Protocol has them; - reads standard input', '-')
     .option('--receipt <file>', 'where to leave the receipt')
     .option('--deadline <seconds>', 'give up after this long (default: 60)', secondsToMs)
+    .option('--pay <price>', 'most to pay for a task, such as 0.001EUR (default: nothing)', priceCeiling)
     .option('--param <key=value>', 'a parameter that goes with the input; may be repeated', collectParameter)
     .option('--outputs <names>', 'return only these outputs, with commas between')
     .option(
@@ -45,7 +47,12 @@ async function run(name: string, options: RunCommandOptions, context: CommandCon
   const input = taskInput(bytes, model?.manifest.task, options.input === '-' ? 'standard input' : options.input)
   const peer = await openClient(mesh, context)
   try {
-    const result = await peer.run(model?.cid ?? name, input.inputs, { signal: context.signal, deadlineMs: options.deadline, parameters: parametersOf(options) })
+    const result = await peer.run(model?.cid ?? name, input.inputs, {
+      signal: context.signal,
+      deadlineMs: options.deadline,
+      parameters: parametersOf(options),
+      ...options.pay
+    })
     if (options.receipt !== undefined) await writeFile(options.receipt, result.receipt)
     const text = model?.manifest.task === 'tensors' || options.json === true ? undefined : textOf(result)
     context.print(text ?? JSON.stringify(resultJson(result, input, model)))

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { anySignal } from '../../protocol/errors.ts'
 import type { TestnetCar } from '../../testnet/testnet-state.ts'
 import type { AdminStatus, CarStory } from '../admin/methods.ts'
 import { statusOf } from '../join-mesh.ts'
@@ -33,7 +34,7 @@ export function watchFleet(
   const last = new Map<string, AdminStatus>()
   const stories = new Map<string, CarStory>()
   const stopping = new AbortController()
-  const ended = AbortSignal.any([signal, stopping.signal])
+  const ended = anySignal(signal, stopping.signal)
 
   async function look({ name, dataFolder }: TestnetCar): Promise<void> {
     const status = await statusOf(dataFolder, ended)

@@ -1,4 +1,4 @@
-import type { CarStatus } from '../../car/car.ts'
+import type { CarStatus, Underpaid } from '../../car/car.ts'
 
 const MJ_PER_KWH = 3.6e9
 
@@ -10,6 +10,7 @@ export function describeCar(car: CarStatus): string[] {
     `tasks     ${car.done} done, ${car.failed} failed, ${car.handedBack} handed back, ${car.heard} announcements heard`,
     `energy    ${describeEnergy(energy)}`
   ]
+  if (car.underpaid !== null) lines.push(`price     ${describeUnderpaid(car.underpaid)}`)
   if (vehicle !== null) {
     const told = [
       vehicle.batteryPercent === null ? 'battery unknown' : `battery at ${Math.round(vehicle.batteryPercent)} %`,
@@ -30,6 +31,13 @@ export function describeEnergy({ attributedMj, marginalMj, tasks, by, meter }: C
   if (by === 'unknown') return `unknown (${meter === 'none' ? 'no meter here' : meter})`
   const joules = (mj: number): string => `${(mj / 1000).toFixed(1)} J`
   return `${joules(attributedMj)} for ${tasks} tasks, ${joules(marginalMj)} of them above idle (${by}, ${meter})`
+}
+
+/** Why a car that hears of work offers nothing, and what its owner can do. */
+export function describeUnderpaid({ heard, asks, offered }: Underpaid): string {
+  const money = ({ price, unit }: Underpaid['asks']): string => `${(price / 1e6).toFixed(6)} ${unit}`
+  const pays = offered.price === 0 ? 'nothing' : `${money(offered)} at most`
+  return `it asks for ${money(asks)} a task; ${heard} announcements paid less, the last ${pays}. To work for nothing while plugged in, set price.electricityPerKwh to 0 in the policy`
 }
 
 function times(count: number): string {

@@ -2,14 +2,20 @@ import { isUsable, type RankableOffer, rankOffers } from '../../placement/rankin
 import { ALL_CARS, firstTheta, nextTheta, roundWaitMs } from '../../placement/suppression.ts'
 import type { PeerId } from '../../protocol/ids.ts'
 import { carsNeeded, carsToAward } from './cars-needed.ts'
-import type { Asking, ClientEffect, ClientState } from './client-state.ts'
+import type { AskedOffer, Asking, ClientEffect, ClientState } from './client-state.ts'
 
 /** A queue that is in time is looked at again after this, ms. */
 const LOOK_AGAIN_MS = 50
 
+/** Offers beyond the cars wanted that are choice enough: a better one is seldom worth the wait. */
+const CHOICE = 2
+
 /** Begins to look for cars when work is waiting that the held leases won't end in time; looks again soon while they would. */
 export function startDiscovery(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
-  if (state.asking !== null || state.waiting.length === 0 || nowMs < state.nextAskMs || state.leases.size >= state.settings.maximumCars) return state
+  const { asking: before } = state
+  // Awards that are still to be answered may be enough.
+  if (before !== null && (before.phase !== 'resting' || before.pending.size > 0)) return state
+  if (state.waiting.length === 0 || nowMs < state.nextAskMs || state.leases.size >= state.settings.maximumCars) return state
   const carsWanted = carsNeeded(state, nowMs)
   if (carsWanted === 0) return { ...state, nextAskMs: nowMs + LOOK_AGAIN_MS }
   const asking: Asking = {
@@ -21,10 +27,10 @@ export function startDiscovery(state: ClientState, nowMs: number, effects: Clien
     carsWon: 0,
     announcedAtMs: nowMs,
     roundEndsMs: Number.POSITIVE_INFINITY,
-    awardAtMs: null,
-    offers: [],
+    awardAtMs: before?.awardAtMs ?? null,
+    offers: before?.offers ?? [],
     pending: new Map(),
-    heard: new Set()
+    heard: new Set(before?.offers.map(({ car }) => car))
   }
   effects.push({ type: 'discover', ask: asking.ask })
   return { ...state, asking, asks: asking.ask }
@@ -50,25 +56,31 @@ export function startRound(
   if (event.recipients > 0)
     return {
       ...state,
-      trouble: 'cars were asked and none offered',
+      trouble: `cars were asked and none offered at a price of at most ${state.ceiling === 0 ? '0' : `${state.ceiling / 1e6} ${state.unit}`}: they are busy, or ask for more (priceCeiling, or motorpool run --pay)`,
       asking: { ...asking, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
     }
   return { ...state, trouble: 'nobody hears the topic of this model', asking: { ...asking, theta: ALL_CARS, roundEndsMs: nowMs + state.settings.awardWaitMs } }
 }
 
-/** Notes an offer; one that comes when nothing is wanted any more is declined. */
+/** Notes an offer, also to an earlier announcement; one that comes when nothing is wanted any more is declined. */
 export function answerOffer(state: ClientState, ask: number, ranked: RankableOffer, nowMs: number, effects: ClientEffect[]): ClientState {
   const { asking } = state
-  if (asking === null || asking.ask !== ask || asking.heard.has(ranked.car) || state.leases.has(ranked.car) || !isUsable(taskOf(state, 0), ranked.offer)) {
+  if (asking === null || asking.heard.has(ranked.car) || state.leases.has(ranked.car) || !isUsable(taskOf(state, 0), ranked.offer)) {
     if (asking?.heard.has(ranked.car) !== true) effects.push({ type: 'decline', ask, cars: [ranked.car] })
     return state
   }
-  const usualOfferMs = state.usualOfferMs * 0.8 + (nowMs - asking.announcedAtMs) * 0.2
+  const usualOfferMs = asking.ask === ask ? state.usualOfferMs * 0.8 + (nowMs - asking.announcedAtMs) * 0.2 : state.usualOfferMs
   const heard = new Set(asking.heard).add(ranked.car)
+  const isChoice = asking.offers.length + 1 >= asking.carsWanted - asking.carsWon - asking.pending.size + CHOICE
   return {
     ...state,
     usualOfferMs,
-    asking: { ...asking, heard, offers: [...asking.offers, ranked], awardAtMs: asking.awardAtMs ?? nowMs + state.settings.awardWaitMs }
+    asking: {
+      ...asking,
+      heard,
+      offers: [...asking.offers, { ...ranked, ask }],
+      awardAtMs: isChoice ? nowMs : (asking.awardAtMs ?? nowMs + state.settings.awardWaitMs)
+    }
   }
 }
 
@@ -85,22 +97,26 @@ export function answerRefusal(state: ClientState, car: PeerId): ClientState {
   }
 }
 
-/** Awards when offers are due, opens the next round when too few came, ends the announcement when it is served or exhausted. */
+/** Awards when offers are due, opens the next round when too few came, ends the announcement when it is served, and rests when all cars were asked. */
 export function continueAsking(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
-  if (state.asking === null || state.asking.phase !== 'listening') return state
+  if (state.asking === null) return state
   let asking = dropSilentAwards(state.asking, nowMs)
   if (asking.awardAtMs !== null && asking.awardAtMs <= nowMs) asking = awardBest(state, asking, nowMs, effects)
   const open = asking.carsWon + asking.pending.size
   const served = state.waiting.length === 0 || asking.carsWon >= asking.carsWanted
-  const exhausted =
-    asking.roundEndsMs <= nowMs && asking.theta >= ALL_CARS && asking.pending.size === 0 && (asking.awardAtMs === null || asking.offers.length === 0)
-  if ((served && asking.pending.size === 0) || exhausted) return endAsking(state, asking, nowMs, effects)
-  if (asking.roundEndsMs <= nowMs && open < asking.carsWanted && asking.theta < ALL_CARS) {
+  if (served && asking.pending.size === 0) return endAsking(state, asking, nowMs, effects)
+  if (asking.phase !== 'listening' || asking.roundEndsMs > nowMs) return { ...state, asking }
+  const exhausted = asking.theta >= ALL_CARS && asking.pending.size === 0 && (asking.awardAtMs === null || asking.offers.length === 0)
+  if (exhausted) {
+    effects.push({ type: 'watch', ask: asking.ask })
+    return restAsking(state, asking, nowMs)
+  }
+  if (open < asking.carsWanted && asking.theta < ALL_CARS) {
     const theta = nextTheta(asking.theta)
     const round = asking.round + 1
     effects.push({ type: 'announce', ask: asking.ask, round, theta, tasks: state.waiting.length })
     asking = { ...asking, round, theta, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
-  } else if (asking.roundEndsMs <= nowMs) {
+  } else {
     asking = { ...asking, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
   }
   return { ...state, asking }
@@ -116,22 +132,45 @@ function awardBest(state: ClientState, asking: Asking, nowMs: number, effects: C
   const best = carsToAward(state, asking, rankOffers(taskOf(state, timeLeftMs), asking.offers), nowMs)
   if (best.length === 0) return asking
   const pending = new Map(asking.pending)
-  for (const { car, offer } of best) {
+  for (const { ask, car, offer } of best) {
     pending.set(car, nowMs + state.settings.grantWaitMs)
-    effects.push({ type: 'award', ask: asking.ask, car, slots: offer.slots })
+    effects.push({ type: 'award', ask, car, slots: offer.slots })
   }
   return { ...asking, pending, offers: asking.offers.filter(offer => !pending.has(offer.car)) }
 }
 
 function endAsking(state: ClientState, asking: Asking, nowMs: number, effects: ClientEffect[]): ClientState {
-  if (asking.offers.length > 0) effects.push({ type: 'decline', ask: asking.ask, cars: asking.offers.map(offer => offer.car) })
-  const won = asking.carsWon > 0
+  for (const [ask, offers] of Map.groupBy(asking.offers, ({ ask }: AskedOffer) => ask))
+    effects.push({ type: 'decline', ask, cars: offers.map(({ car }) => car) })
+  return { ...state, asking: null, nextAskMs: nowMs + state.askPauseMs }
+}
+
+/** Pauses before the next announcement, each time for longer while no car is won, and still takes what is offered. */
+function restAsking(state: ClientState, asking: Asking, nowMs: number): ClientState {
+  const { askPauseMs, askPauseMostMs } = state.settings
   return {
     ...state,
-    asking: null,
+    asking: { ...asking, phase: 'resting', roundEndsMs: Number.POSITIVE_INFINITY },
     nextAskMs: nowMs + state.askPauseMs,
-    askPauseMs: won ? state.settings.askPauseMs : Math.min(state.settings.askPauseMostMs, state.askPauseMs * 2)
+    askPauseMs: asking.carsWon > 0 ? askPauseMs : Math.min(askPauseMostMs, state.askPauseMs * 2)
   }
+}
+
+/** Nobody was found in the time that one looks for; that time was pause enough. */
+export function noteUndiscovered(state: ClientState, ask: number, trouble: string, nowMs: number): ClientState {
+  const { asking } = state
+  if (asking === null || asking.ask !== ask || asking.phase !== 'discovering') return state
+  return restAsking({ ...state, trouble, askPauseMs: state.settings.askPauseMs }, asking, nowMs)
+}
+
+/** What was asked for in vain may be there now, or is needed sooner. */
+export function askAtOnce(state: ClientState, nowMs: number): ClientState {
+  return { ...state, nextAskMs: nowMs, askPauseMs: state.settings.askPauseMs }
+}
+
+/** A new car hears the topic; how long the next pause is doesn't change, since it may not offer either. */
+export function noteNewCar(state: ClientState, ask: number, nowMs: number): ClientState {
+  return state.asking?.ask === ask && state.asking.phase === 'resting' ? { ...state, nextAskMs: nowMs } : state
 }
 
 function taskOf(state: ClientState, timeLeftMs: number): { readonly ceiling: number; readonly unit: string; readonly timeLeftMs: number } {

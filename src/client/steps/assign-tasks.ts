@@ -11,8 +11,8 @@ export function expireTasks(state: ClientState, nowMs: number, effects: ClientEf
   const late = (task: OpenTask): boolean => task.deadlineMs <= nowMs
   let { leases } = state
   for (const lease of state.leases.values()) {
-    if (!someLate(lease, nowMs)) continue
     const overdue = [...lease.flights.values(), ...[...lease.unproven.values()].map(({ task }) => task)].filter(late)
+    if (overdue.length === 0) continue
     const flights = new Map(lease.flights)
     const unproven = new Map(lease.unproven)
     for (const flight of overdue) {
@@ -22,18 +22,11 @@ export function expireTasks(state: ClientState, nowMs: number, effects: ClientEf
     }
     leases = new Map(leases).set(lease.car, { ...lease, flights, unproven, idleSinceMs: nowMs })
   }
-  const overdue = state.waiting.some(late) ? state.waiting.filter(late) : []
+  const overdue = state.waiting.filter(late)
   for (const task of overdue) effects.push(deadlineFailure(state, task))
   return overdue.length === 0 && leases === state.leases
     ? state
     : { ...state, leases, waiting: overdue.length === 0 ? state.waiting : state.waiting.filter(task => !late(task)) }
-}
-
-/** Asked at every step, and almost always no. */
-function someLate({ flights, unproven }: HeldLease, nowMs: number): boolean {
-  for (const task of flights.values()) if (task.deadlineMs <= nowMs) return true
-  for (const { task } of unproven.values()) if (task.deadlineMs <= nowMs) return true
-  return false
 }
 
 function deadlineFailure(state: ClientState, task: OpenTask): ClientEffect {
@@ -59,8 +52,11 @@ export function assignTasks(state: ClientState, nowMs: number, effects: ClientEf
   if (state.waiting.length === 0 || state.leases.size === 0) return state
   const leases = new Map(state.leases)
   const left: OpenTask[] = []
-  let sent = 0
+  let room = roomOf(leases)
+  let looked = 0
   for (const task of state.waiting) {
+    if (room === 0) break
+    looked++
     const lease = pickLease(task, leases)
     if (lease === undefined) {
       left.push(task)
@@ -70,9 +66,16 @@ export function assignTasks(state: ClientState, nowMs: number, effects: ClientEf
     const pace = noteSent(lease.pace, lease.flights.size, nowMs)
     leases.set(lease.car, { ...lease, pace, flights: new Map(lease.flights).set(task.id, flight), idleSinceMs: nowMs })
     effects.push({ type: 'send', task: task.id, attempt: flight.attempt, car: lease.car, lease: lease.lease, deadlineMs: task.deadlineMs })
-    sent++
+    room--
   }
-  return sent === 0 ? state : { ...state, leases, waiting: left }
+  return looked === left.length ? state : { ...state, leases, waiting: left.concat(state.waiting.slice(looked)) }
+}
+
+/** Tasks that all leases together have room for, whatever these are. */
+function roomOf(leases: ReadonlyMap<string, HeldLease>): number {
+  let room = 0
+  for (const { flights, window, leavesAtMs } of leases.values()) if (leavesAtMs === null) room += Math.max(0, window - flights.size)
+  return room
 }
 
 function pickLease(task: OpenTask, leases: ReadonlyMap<string, HeldLease>): HeldLease | undefined {

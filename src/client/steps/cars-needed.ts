@@ -1,5 +1,4 @@
-import type { RankableOffer } from '../../placement/ranking.ts'
-import type { Asking, ClientState } from './client-state.ts'
+import type { AskedOffer, Asking, ClientState } from './client-state.ts'
 import { serviceMs } from './pace.ts'
 
 /** What a task is taken to need while nobody has run the model, ms: a queue of it is worth a few cars. */
@@ -23,10 +22,10 @@ export function carsNeeded(state: ClientState, nowMs: number): number {
 }
 
 /** Which of the offers to award, best first: as many as the queue still needs, by what they tell of their run times. */
-export function carsToAward(state: ClientState, asking: Asking, ranked: readonly RankableOffer[], nowMs: number): readonly RankableOffer[] {
+export function carsToAward(state: ClientState, asking: Asking, ranked: readonly AskedOffer[], nowMs: number): readonly AskedOffer[] {
   const most = Math.min(asking.carsWanted, asking.carsWon + state.waiting.length) - asking.carsWon - asking.pending.size
   let lacking = lackingPerMs(state, nowMs) - asking.pending.size / usualMs(state)
-  const chosen: RankableOffer[] = []
+  const chosen: AskedOffer[] = []
   for (const offer of ranked) {
     const isFirst = state.leases.size + asking.pending.size + chosen.length === 0
     if (chosen.length >= most || (lacking <= 0 && !isFirst)) break

@@ -88,10 +88,15 @@ export interface HeldLease {
   readonly leavesAtMs: number | null
 }
 
-/** One announcement in its rounds. */
+/** An offer, and which announcement it answers: one that came late may answer an earlier one. */
+export interface AskedOffer extends RankableOffer {
+  readonly ask: number
+}
+
+/** One announcement in its rounds, and the pause after them: offers that come late are as good. */
 export interface Asking {
   readonly ask: number
-  readonly phase: 'discovering' | 'listening'
+  readonly phase: 'discovering' | 'listening' | 'resting'
   readonly round: number
   readonly theta: number
   readonly carsWanted: number
@@ -99,7 +104,7 @@ export interface Asking {
   readonly announcedAtMs: number
   readonly roundEndsMs: number
   readonly awardAtMs: number | null
-  readonly offers: readonly RankableOffer[]
+  readonly offers: readonly AskedOffer[]
   /** Awarded and not yet answered, with when they count as refused. */
   readonly pending: ReadonlyMap<PeerId, number>
   readonly heard: ReadonlySet<PeerId>
@@ -113,6 +118,8 @@ export interface ClientState {
   /** Waiting, oldest first; moved tasks come before fresh ones. */
   readonly waiting: readonly OpenTask[]
   readonly leases: ReadonlyMap<PeerId, HeldLease>
+  /** No task's deadline and no receipt is due before this moment, so that a step looks through all of them only then. */
+  readonly tasksDueMs: number
   readonly asking: Asking | null
   readonly asks: number
   readonly nextAskMs: number
@@ -135,6 +142,8 @@ export type ClientStepEvent =
   | { readonly type: 'undiscovered'; readonly ask: number; readonly trouble: string }
   | { readonly type: 'announced'; readonly ask: number; readonly round: number; readonly recipients: number }
   | { readonly type: 'offered'; readonly ask: number; readonly offer: RankableOffer }
+  /** A car hears the topic that didn't when this was announced there. */
+  | { readonly type: 'car-seen'; readonly ask: number }
   | { readonly type: 'granted'; readonly car: PeerId; readonly lease: LeaseId; readonly slots: number; readonly parallel: number; readonly runUs?: number }
   | { readonly type: 'refused'; readonly car: PeerId }
   /** Outputs are there, the receipt is not: the car is free for the next task. */
@@ -162,6 +171,8 @@ export type LeaseEnd = 'lost' | 'leaving' | 'released' | 'refused' | 'idle' | 's
 export type ClientEffect =
   | { readonly type: 'discover'; readonly ask: number }
   | { readonly type: 'announce'; readonly ask: number; readonly round: number; readonly theta: number; readonly tasks: number }
+  /** All cars were asked and too few offered: tell when a new one comes. */
+  | { readonly type: 'watch'; readonly ask: number }
   | { readonly type: 'award'; readonly ask: number; readonly car: PeerId; readonly slots: number }
   | { readonly type: 'decline'; readonly ask: number; readonly cars: readonly PeerId[] }
   | { readonly type: 'send'; readonly task: TaskId; readonly attempt: number; readonly car: PeerId; readonly lease: LeaseId; readonly deadlineMs: number }
@@ -188,6 +199,7 @@ export function initialClientState(init: {
     unit: init.unit,
     waiting: [],
     leases: new Map(),
+    tasksDueMs: Number.POSITIVE_INFINITY,
     asking: null,
     asks: 0,
     nextAskMs: 0,

@@ -1,5 +1,5 @@
 import type { PeerId, TaskId } from '../../protocol/ids.ts'
-import { answerOffer, answerRefusal, continueAsking, startDiscovery, startListening, startRound } from './ask-cars.ts'
+import { answerOffer, answerRefusal, askAtOnce, continueAsking, noteNewCar, noteUndiscovered, startDiscovery, startListening, startRound } from './ask-cars.ts'
 import { assignTasks, expireTasks } from './assign-tasks.ts'
 import type { ClientEffect, ClientState, ClientStepEvent, HeldLease, LeaseEnd, OpenTask } from './client-state.ts'
 import { firstPace, fittingWindow, noteAnswer, noteMeasures, serviceMs } from './pace.ts'
@@ -19,8 +19,10 @@ export function clientStep(state: ClientState, event: ClientStepEvent, nowMs: nu
   const effects: ClientEffect[] = []
   let next = apply(state, event, nowMs, effects)
   if (event.type === 'stopped') return [next, effects]
-  next = expireTasks(next, nowMs, effects)
+  const isDue = next.tasksDueMs <= nowMs
+  if (isDue) next = expireTasks(next, nowMs, effects)
   next = closeDueLeases(next, nowMs, effects)
+  if (isDue) next = { ...next, tasksDueMs: earliestDueMs(next) }
   next = continueAsking(next, nowMs, effects)
   next = assignTasks(next, nowMs, effects)
   next = startDiscovery(noteBacklog(next, nowMs), nowMs, effects)
@@ -36,7 +38,8 @@ function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effect
       const task: OpenTask = { id: event.task, deadlineMs: event.deadlineMs, targetMs, inputBytes, attempt: 0, failures: 0, avoid: [], lastError: null }
       return {
         ...state,
-        waiting: [...state.waiting, task],
+        waiting: state.waiting.concat(task),
+        tasksDueMs: Math.min(state.tasksDueMs, task.deadlineMs),
         ...(state.leases.size === 0 ? { nextAskMs: Math.min(state.nextAskMs, nowMs + (state.everLeased ? 0 : state.settings.askPauseMs)) } : {})
       }
     }
@@ -45,7 +48,9 @@ function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effect
     case 'discovered':
       return startListening(state, event.ask, event.idleCars, nowMs, effects)
     case 'undiscovered':
-      return state.asking?.ask === event.ask ? pauseAsking({ ...state, trouble: event.trouble }, nowMs) : state
+      return noteUndiscovered(state, event.ask, event.trouble, nowMs)
+    case 'car-seen':
+      return noteNewCar(state, event.ask, nowMs)
     case 'announced':
       return startRound(state, event, nowMs)
     case 'offered':
@@ -65,7 +70,7 @@ function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effect
     case 'leaving':
       return startLeaving(state, event.car, event.secondsLeft, nowMs, effects)
     case 'car-lost':
-      return closeLease(answerRefusal(state, event.car), event.car, 'lost', event.reason, nowMs, effects)
+      return closeLease(answerRefusal(state, event.car), event.car, hasSaidGoodbye(state, event.car) ? 'leaving' : 'lost', event.reason, nowMs, effects)
     case 'lease-ended':
       return closeLease(state, event.car, 'released', 'the car ended the lease', nowMs, effects)
     case 'woken':
@@ -78,10 +83,6 @@ function apply(state: ClientState, event: ClientStepEvent, nowMs: number, effect
 function noteBacklog(state: ClientState, nowMs: number): ClientState {
   const backlogSinceMs = state.waiting.length === 0 ? null : (state.backlogSinceMs ?? nowMs)
   return backlogSinceMs === state.backlogSinceMs ? state : { ...state, backlogSinceMs }
-}
-
-function pauseAsking(state: ClientState, nowMs: number): ClientState {
-  return { ...state, asking: null, nextAskMs: nowMs + state.askPauseMs, askPauseMs: Math.min(state.settings.askPauseMostMs, state.askPauseMs * 2) }
 }
 
 /** Tasks that a lease has not ended: under way, and waiting for receipts. */
@@ -147,8 +148,9 @@ function noteArrival(state: ClientState, event: Extract<ClientStepEvent, { type:
     effects.push({ type: 'drop-late', task, attempt, car })
     return state
   }
-  const unproven = new Map(landed.lease.unproven).set(task, { task: landed.flight, dueMs: nowMs + state.settings.receiptWaitMs })
-  return withLease(landed.state, { ...landed.lease, unproven })
+  const dueMs = nowMs + state.settings.receiptWaitMs
+  const unproven = new Map(landed.lease.unproven).set(task, { task: landed.flight, dueMs })
+  return { ...withLease(landed.state, { ...landed.lease, unproven }), tasksDueMs: Math.min(state.tasksDueMs, dueMs) }
 }
 
 function takeResult(state: ClientState, event: Extract<ClientStepEvent, { type: 'result' }>, nowMs: number, effects: ClientEffect[]): ClientState {
@@ -169,7 +171,7 @@ function takeFailure(state: ClientState, event: Extract<ClientStepEvent, { type:
   // A car that takes no more because it may leave finishes what it has.
   if (code === 'ERR_LEAVING' && !leaves && openTasks(landed.lease).length > 0) {
     const untilMs = Math.max(...openTasks(landed.lease).map(({ deadlineMs }) => deadlineMs))
-    return moveFlight(withLease(landed.state, { ...landed.lease, leavesAtMs: untilMs }), landed.flight, event, effects)
+    return moveFlight(askAtOnce(withLease(landed.state, { ...landed.lease, leavesAtMs: untilMs }), nowMs), landed.flight, event, effects)
   }
   if (NO_FAULT.has(code) && !leaves) return closeLease(state, event.car, 'refused', message, nowMs, effects)
   const failures = landed.flight.failures + (NO_FAULT.has(code) ? 0 : 1)
@@ -199,7 +201,11 @@ function startLeaving(state: ClientState, car: PeerId, secondsLeft: number, nowM
   const lease = state.leases.get(car)
   if (lease === undefined) return answerRefusal(state, car)
   if (secondsLeft === 0 || openTasks(lease).length === 0) return closeLease(state, car, 'leaving', 'the car leaves', nowMs, effects)
-  return withLease(state, { ...lease, leavesAtMs: nowMs + secondsLeft * 1000 })
+  return askAtOnce(withLease(state, { ...lease, leavesAtMs: nowMs + secondsLeft * 1000 }), nowMs)
+}
+
+function hasSaidGoodbye(state: ClientState, car: PeerId): boolean {
+  return state.leases.has(car) && state.leases.get(car)?.leavesAtMs !== null
 }
 
 /** Ends a lease; its tasks go back to the front of the queue as they were, to be sent as new attempts. */
@@ -211,7 +217,8 @@ function closeLease(state: ClientState, car: PeerId, reason: LeaseEnd, why: stri
   effects.push({ type: 'lease-closed', car, lease: lease.lease, reason, tell: reason !== 'lost' && reason !== 'released' })
   const moved = openTasks(lease).map(flight => ({ ...flight, avoid: avoiding(flight, car) }))
   for (const flight of moved) effects.push({ type: 'moved', task: flight.id, from: car, reason: why })
-  return { ...state, leases, waiting: [...moved, ...state.waiting], ...(moved.length > 0 ? { nextAskMs: nowMs, askPauseMs: state.settings.askPauseMs } : {}) }
+  const next = { ...state, leases, waiting: [...moved, ...state.waiting] }
+  return next.waiting.length > 0 ? askAtOnce(next, nowMs) : next
 }
 
 function closeDueLeases(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
@@ -219,7 +226,7 @@ function closeDueLeases(state: ClientState, nowMs: number, effects: ClientEffect
   for (const lease of state.leases.values()) {
     const empty = lease.flights.size === 0 && lease.unproven.size === 0
     const gone = lease.leavesAtMs !== null && (lease.leavesAtMs <= nowMs || empty)
-    const overdue = hasOverdueReceipt(lease, nowMs)
+    const overdue = state.tasksDueMs <= nowMs && hasOverdueReceipt(lease, nowMs)
     const idle = empty && state.waiting.length === 0 && nowMs - lease.idleSinceMs >= state.settings.leaseIdleMs
     if (gone) next = closeLease(next, lease.car, 'leaving', 'the car leaves', nowMs, effects)
     else if (overdue) next = closeLease(next, lease.car, 'refused', 'its receipts did not come', nowMs, effects)
@@ -256,27 +263,32 @@ function hasOverdueReceipt({ unproven }: HeldLease, nowMs: number): boolean {
   return false
 }
 
-/** The next moment at which something is due without an event. */
+function earliestDueMs(state: ClientState): number {
+  let earliest = Number.POSITIVE_INFINITY
+  for (const task of state.waiting) earliest = Math.min(earliest, task.deadlineMs)
+  for (const { flights, unproven } of state.leases.values()) {
+    for (const flight of flights.values()) earliest = Math.min(earliest, flight.deadlineMs)
+    for (const { task, dueMs } of unproven.values()) earliest = Math.min(earliest, task.deadlineMs, dueMs)
+  }
+  return earliest
+}
+
+/** The next moment at which something may be due without an event. */
 function nextWakeMs(state: ClientState, nowMs: number): number | undefined {
   let next = Number.POSITIVE_INFINITY
   const due = (atMs: number): void => {
     if (atMs > nowMs && atMs < next) next = atMs
   }
-  for (const task of state.waiting) due(task.deadlineMs)
+  due(state.tasksDueMs)
   for (const lease of state.leases.values()) {
-    for (const flight of lease.flights.values()) due(flight.deadlineMs)
-    for (const { task, dueMs } of lease.unproven.values()) {
-      due(task.deadlineMs)
-      due(dueMs)
-    }
     if (lease.leavesAtMs !== null) due(lease.leavesAtMs)
     if (lease.flights.size === 0) due(lease.idleSinceMs + state.settings.leaseIdleMs)
   }
-  if (state.asking?.phase === 'listening') {
+  if (state.asking !== null) {
     due(state.asking.roundEndsMs)
     for (const dueMs of state.asking.pending.values()) due(dueMs)
     if (state.asking.awardAtMs !== null) due(state.asking.awardAtMs)
   }
-  if (state.asking === null && state.waiting.length > 0) due(state.nextAskMs)
+  if ((state.asking === null || state.asking.phase === 'resting') && state.waiting.length > 0) due(state.nextAskMs)
   return next === Number.POSITIVE_INFINITY ? undefined : next
 }

@@ -1,12 +1,12 @@
-import { checkResult, createFlushCache } from '../../ledger/check-result.ts'
-import { decodeLeaf, type Leaf } from '../../ledger/leaf.ts'
+import { checkResult, createFlushCache, type ReadLeaf } from '../../ledger/check-result.ts'
+import { decodeLeaf } from '../../ledger/leaf.ts'
 import { treeProofs } from '../../ledger/merkle.ts'
 import type { Price } from '../../ledger/price.ts'
 import { encodeReceipt } from '../../ledger/receipt.ts'
 import type { Link } from '../../mesh/mesh.ts'
 import { saltedDigest, valueDigest } from '../../protocol/digest.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
-import { cidToBytes, fromHex, type LeaseId, type ModelCid, type PeerId, type TaskId, toHex } from '../../protocol/ids.ts'
+import { fromHex, type LeaseId, type PeerId, type TaskId, toHex } from '../../protocol/ids.ts'
 import type { Tensor, Value } from '../../protocol/tensor.ts'
 import { type ResultHead, readTensors } from '../../protocol/transfer.ts'
 
@@ -17,8 +17,8 @@ export interface Attempt {
   readonly lease: LeaseId
   readonly car: PeerId
   readonly salt: Uint8Array
-  /** valueDigest of the input. */
-  readonly digest: Uint8Array
+  /** The input's salted digest. */
+  readonly input: Uint8Array
 }
 
 /** Sends a task's input; resolves when the connection has taken it. */
@@ -31,7 +31,7 @@ export async function sendAttempt(link: Link, attempt: Attempt, value: Value, ti
       task: fromHex(attempt.task),
       attempt: attempt.attempt,
       salt: attempt.salt,
-      input: saltedDigest('input', attempt.salt, attempt.digest),
+      input: attempt.input,
       deadlineMs: Math.max(1, Math.floor(timeLeftMs)),
       kind: value.kind,
       parameters: { ...value.parameters },
@@ -63,13 +63,14 @@ export interface ExpectedResult {
   readonly attempt: Attempt
   readonly carAccount: Uint8Array
   readonly clientAccount: Uint8Array
-  readonly model: ModelCid
+  /** CID bytes. */
+  readonly model: Uint8Array
   readonly binding: Uint8Array
   readonly price: Price
 }
 
-/** A proof as it came, and its leaf if somebody has read it already. */
-export type ResultProof = NonNullable<ResultHead['proof']> & { readonly decoded?: Leaf }
+/** A proof as it came, and what is known of its leaf when it came with a whole flush. */
+export type ResultProof = NonNullable<ResultHead['proof']> & { readonly read?: ReadLeaf }
 
 const flushes = createFlushCache()
 
@@ -86,16 +87,16 @@ export function proveResult(
       car: expected.carAccount,
       client: expected.clientAccount,
       lease: fromHex(attempt.lease),
-      model: cidToBytes(expected.model),
+      model: expected.model,
       task: fromHex(attempt.task),
       attempt: attempt.attempt,
       part: arrived.part,
-      input: saltedDigest('input', attempt.salt, attempt.digest),
+      input: attempt.input,
       output: arrived.output,
       price: expected.price
     },
     flushes,
-    proof.decoded
+    proof.read
   )
   if (!verdict.accepted) throw new MotorpoolError('ERR_BAD_RESULT', `${verdict.reason}; the task goes to another car`)
   const receipt = encodeReceipt({
@@ -110,13 +111,13 @@ export function proveResult(
 
 /** The proof of each leaf of a flush that came after its results, by `task/attempt`. Throws when a leaf can't be read. */
 export function proofsOf(flush: Uint8Array, leaves: readonly Uint8Array[]): ReadonlyMap<string, ResultProof> {
-  const { proofs } = treeProofs(leaves)
+  const { root, proofs } = treeProofs(leaves)
   const byAttempt = new Map<string, ResultProof>()
   for (const [position, leaf] of leaves.entries()) {
     const proof = proofs[position]
     if (proof === undefined) continue
-    const decoded = decodeLeaf(leaf)
-    byAttempt.set(attemptKey(toHex(decoded.task), decoded.attempt), { flush, leaf, index: proof.index, path: [...proof.path], decoded })
+    const read = { leaf: decodeLeaf(leaf), root, size: leaves.length }
+    byAttempt.set(attemptKey(toHex(read.leaf.task), read.leaf.attempt), { flush, leaf, index: proof.index, path: [...proof.path], read })
   }
   return byAttempt
 }

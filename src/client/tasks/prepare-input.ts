@@ -50,14 +50,14 @@ function checkImage(manifest: ModelManifest, tensors: Readonly<Record<string, Te
 }
 
 function checkSignature(manifest: ModelManifest, tensors: Readonly<Record<string, Tensor>>, half: boolean): void {
-  const wanted = manifest.inputs.map(input => `${input.name}: ${input.type} ${shapeOf(input)}`).join('; ')
+  const wanted = (): string => manifest.inputs.map(input => `${input.name}: ${input.type} ${shapeOf(input)}`).join('; ')
   for (const name of Object.keys(tensors)) {
     if (!manifest.inputs.some(input => input.name === name))
-      throw new MotorpoolError('ERR_INVALID_INPUT', `${manifest.name} has no input named ${name}; it takes ${wanted}`)
+      throw new MotorpoolError('ERR_INVALID_INPUT', `${manifest.name} has no input named ${name}; it takes ${wanted()}`)
   }
   for (const specification of manifest.inputs) {
     const tensor = tensors[specification.name]
-    if (tensor === undefined) throw new MotorpoolError('ERR_INVALID_INPUT', `input ${specification.name} is missing; ${manifest.name} takes ${wanted}`)
+    if (tensor === undefined) throw new MotorpoolError('ERR_INVALID_INPUT', `input ${specification.name} is missing; ${manifest.name} takes ${wanted()}`)
     const widens = half && tensor.type === 'float16' && specification.type === 'float32'
     if (tensor.type !== specification.type && !widens)
       throw new MotorpoolError(

@@ -1,8 +1,8 @@
 import type { ClientJournal } from '../../ledger/store/client-journal.ts'
 import type { Link, TransferBody } from '../../mesh/mesh.ts'
-import { valueDigest } from '../../protocol/digest.ts'
+import { saltedDigest, valueDigest } from '../../protocol/digest.ts'
 import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
-import { fromHex, type LeaseId, type PeerId, type TaskId, toHex } from '../../protocol/ids.ts'
+import { cidToBytes, fromHex, type LeaseId, type PeerId, type TaskId, toHex } from '../../protocol/ids.ts'
 import type { Clock, Signer } from '../../protocol/signer.ts'
 import type { Value } from '../../protocol/tensor.ts'
 import type { ResultHead } from '../../protocol/transfer.ts'
@@ -83,6 +83,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
   const submissions = new Map<TaskId, Submission>()
   const sends: Extract<ClientEffect, { type: 'send' }>[] = []
   const deliveries: Submission[] = []
+  const modelBytes = cidToBytes(model.cid)
   const drawTaskId = createTaskIds(journal, init.randomBytes)
   const counts = { submitted: 0, done: 0, failed: 0, moved: 0 }
 
@@ -124,7 +125,8 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     startedMs: number
   ): void {
     submission.held = held
-    submission.attempt = { task, attempt, lease, car, salt: init.randomBytes(32), digest: submission.digest }
+    const salt = init.randomBytes(32)
+    submission.attempt = { task, attempt, lease, car, salt, input: saltedDigest('input', salt, submission.digest) }
     submission.arrived = undefined
     submission.onEvent?.({ type: 'assigned', key: submission.key, task, attempt, car })
     sendAttempt(held.heard.contact.link, submission.attempt, submission.value, deadlineMs - clock.monotonicMs(), stopped).then(
@@ -153,13 +155,14 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     const submission = submissions.get(task)
     if (submission?.proven === undefined) return
     submissions.delete(task)
-    if (deliveries.length === 0) queueMicrotask(deliverAll)
+    if (deliveries.length === 0) setImmediate(deliverAll)
     deliveries.push(submission)
   }
 
-  /** Results are on disk before their callers hear of them; those of one flush share a write. */
+  /** Results are on disk before their callers hear of them; those that a turn of the event loop proves share a write, of one flush or of several cars'. */
   function deliverAll(): void {
     const due = deliveries.splice(0)
+    if (due.length === 0) return
     try {
       journal.recordResults(
         due.flatMap(({ task, attempt, held, proven }) =>
@@ -277,7 +280,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
         attempt,
         carAccount: fromHex(contact.account),
         clientAccount: account.publicKey,
-        model: model.cid,
+        model: modelBytes,
         binding: contact.binding,
         price: offer.price
       })
@@ -370,6 +373,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
     },
     counts: () => ({ ...counts }),
     failAll: error => {
+      deliverAll()
       for (const task of [...submissions.keys()]) fail(task, error)
     }
   }

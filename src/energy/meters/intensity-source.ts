@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
+import { anySignal, isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
 import { type GridIntensity, type IntensityFormat, parseIntensity } from '../carbon.ts'
 
 /** Tells the grid's carbon intensity now; rejects with `ERR_CARBON_INTENSITY` when it can't. */
@@ -37,7 +37,7 @@ export function httpIntensity({ format, baseUrl, zone, token, timeoutMs = TIMEOU
   return async ({ signal } = {}) => {
     const limit = AbortSignal.timeout(timeoutMs)
     const value = await attempt(url.host, async () => {
-      const response = await fetch(url, { headers, signal: signal === undefined ? limit : AbortSignal.any([signal, limit]), redirect: 'error' })
+      const response = await fetch(url, { headers, signal: anySignal(signal, limit), redirect: 'error' })
       if (!response.ok) {
         await response.body?.cancel()
         throw new Error(`it answered ${response.status}`)

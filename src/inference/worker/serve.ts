@@ -73,9 +73,11 @@ export function serve(socket: Socket, task: LoadedTask, options: { readonly batc
     if (outputs !== undefined) sizes.record(together, (performance.now() - startedMs) * 1000)
     if (outputs !== undefined && (sizes.isConfirmed(together) || (await isAsAlone(batch, outputs)))) {
       sizes.confirm(together)
+      socket.cork()
       batch.forEach((one, at) => {
         finish(one, outputs[at] ?? {}, startedMs, together)
       })
+      socket.uncork()
       return
     }
     sizes.limit(outputs === undefined ? together / 2 : 1)

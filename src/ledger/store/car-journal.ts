@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
-import { damaged, guard, inOneWrite, openDatabase, type Row, rowSum } from './open-database.ts'
+import { createWriter, damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
 
 /** Leaves are only ever added, one after another: a commit then writes few pages, however many leaves there were before. */
 const SCHEMA = `
@@ -11,6 +11,8 @@ const SCHEMA = `
 
 /** Numbers taken from the disk at once, so that most tasks cost no write for theirs; a crash skips the rest of them. */
 const SEQUENCE_STEP = 64
+/** Leases whose numbers are at hand, several times as many as a car has open; the next number of another is read from the disk. */
+const LEASES_AT_HAND = 64
 
 /** One leaf as it is about to be signed; ids are raw bytes. */
 export interface LeafRecord {
@@ -31,7 +33,7 @@ export interface CarJournal {
   recordLeaves: (records: readonly LeafRecord[]) => void
   /** The recorded leaf, if any. */
   leafOf: (account: Uint8Array, task: Uint8Array, part: number, attempt: number) => Uint8Array | undefined
-  /** Rises by one with each call for a lease, from 0; after a crash some numbers are left out, none comes twice. */
+  /** Rises by one with each call for a lease, from 0; after a crash, or 64 other leases, some numbers are left out, none comes twice. */
   nextSeq: (lease: Uint8Array) => number
   close: () => void
 }
@@ -44,6 +46,7 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
   const selectLeaf = database.prepare('SELECT * FROM leaf WHERE account = ? AND task = ? AND part = ? AND attempt = ?')
   const upsertLease = database.prepare('INSERT INTO lease VALUES (?, ?, ?) ON CONFLICT (lease) DO UPDATE SET ceiling = excluded.ceiling, sum = excluded.sum')
   const selectLease = database.prepare('SELECT * FROM lease WHERE lease = ?')
+  const inOneWrite = createWriter(database, file)
   const sequences = new Map<string, { next: number; ceiling: number }>()
 
   function checkLeafRow(row: Row): Uint8Array {
@@ -80,7 +83,7 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
     }
   }
 
-  const recordLeaves = (records: readonly LeafRecord[]): void => inOneWrite(database, file, () => records.forEach(insert))
+  const recordLeaves = (records: readonly LeafRecord[]): void => inOneWrite(() => records.forEach(insert))
 
   function readCeiling(lease: Uint8Array): number {
     const row = guard(file, () => selectLease.get(lease))
@@ -98,7 +101,12 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
     }
     const raised = ceiling + SEQUENCE_STEP
     guard(file, () => upsertLease.run(lease, raised, rowSum(lease, raised)))
+    sequences.delete(key)
     sequences.set(key, { next: next + 1, ceiling: raised })
+    for (const longestUnused of sequences.keys()) {
+      if (sequences.size <= LEASES_AT_HAND) break
+      sequences.delete(longestUnused)
+    }
     return next
   }
 

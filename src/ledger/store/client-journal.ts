@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
 import type { DataFolder } from './data-folder.ts'
-import { damaged, guard, inOneWrite, openDatabase, type Row, rowSum } from './open-database.ts'
+import { createWriter, damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
 
 /** Rows are only ever added, one after another: a commit then writes few pages, however many tasks there were before. */
 const SCHEMA = `
@@ -31,8 +31,8 @@ export interface ResultRecord {
   readonly attempt: number
   /** The receipt file. */
   readonly receipt: Uint8Array
-  /** The account of the car that gave it. @default the one that the attempt was recorded for */
-  readonly car?: string
+  /** The account of the car that gave it. */
+  readonly car: string
 }
 
 /** What a client must not forget. What a call has written is on disk when it returns; task ids are raw bytes. */
@@ -49,7 +49,7 @@ export interface ClientJournal {
   /** Whether a result of this attempt still counts. */
   isCurrent: (task: Uint8Array, attempt: number) => boolean
   /** Once per task. Throws `ERR_ATTEMPT_USED` when the attempt is not current or a result is there. */
-  recordResult: (task: Uint8Array, attempt: number, receipt: Uint8Array, car?: string) => void
+  recordResult: (record: ResultRecord) => void
   /** Many at once for the price of one write: all or, when one throws, none. */
   recordResults: (records: readonly ResultRecord[]) => void
   taskOf: (task: Uint8Array) => JournaledTask | undefined
@@ -61,8 +61,11 @@ export function openClientJournal(folder: Pick<DataFolder, 'path'>): ClientJourn
   const file = join(folder.path, 'client-journal.sqlite')
   const database = openDatabase({ file, schema: SCHEMA, version: 2, checks: { attempt: checkAttempt, result: checkResult } })
   const insertAttempt = database.prepare('INSERT INTO attempt VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
-  const insertResult = database.prepare('INSERT INTO result VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING')
+  const insertResult = database.prepare(
+    'INSERT INTO result SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT max(attempt) FROM attempt WHERE task = ?1) = ?2 ON CONFLICT DO NOTHING'
+  )
   const selectAttempt = database.prepare('SELECT * FROM attempt WHERE task = ? ORDER BY attempt DESC LIMIT 1')
+  const inOneWrite = createWriter(database, file)
   const selectResult = database.prepare('SELECT * FROM result WHERE task = ?')
 
   function checkAttempt({ task, attempt, car, sum }: Row): { readonly attempt: number; readonly car: string } {
@@ -111,21 +114,18 @@ export function openClientJournal(folder: Pick<DataFolder, 'path'>): ClientJourn
   }
 
   function writeResult({ task, attempt, receipt, car }: ResultRecord): void {
-    const latest = attemptOf(task)
-    if (latest === undefined || latest.attempt !== attempt) throw used(task, attempt)
-    const from = car ?? latest.car
-    if (insertResult.run(task, attempt, from, receipt, rowSum(task, attempt, from, receipt)).changes !== 1) throw used(task, attempt)
+    if (insertResult.run(task, attempt, car, receipt, rowSum(task, attempt, car, receipt)).changes !== 1) throw used(task, attempt)
   }
 
-  const recordAttempts = (records: readonly AttemptRecord[]): void => inOneWrite(database, file, () => records.forEach(writeAttempt))
-  const recordResults = (records: readonly ResultRecord[]): void => inOneWrite(database, file, () => records.forEach(writeResult))
+  const recordAttempts = (records: readonly AttemptRecord[]): void => inOneWrite(() => records.forEach(writeAttempt))
+  const recordResults = (records: readonly ResultRecord[]): void => inOneWrite(() => records.forEach(writeResult))
 
   return {
-    reserve: tasks => inOneWrite(database, file, () => tasks.forEach(writeFirst)),
+    reserve: tasks => inOneWrite(() => tasks.forEach(writeFirst)),
     recordAttempt: (task, attempt, car) => recordAttempts([{ task, attempt, car }]),
     recordAttempts,
     isCurrent,
-    recordResult: (task, attempt, receipt, car) => recordResults([{ task, attempt, receipt, ...(car === undefined ? {} : { car }) }]),
+    recordResult: record => recordResults([record]),
     recordResults,
     taskOf,
     close: () => database.close()

@@ -18,7 +18,7 @@ const ADVICE: Readonly<Record<number, string>> = {
   26: 'is not a journal; move it away, or restore a copy'
 }
 
-/** A journal's folder is locked, so only a reader such as a backup can be in the way, and that not for long. */
+/** A journal's folder is locked, so only a reader that came before us can be in the way, and that not for long. */
 const BUSY_TIMEOUT_MS = 5000
 
 export type Row = Record<string, SQLOutputValue>
@@ -45,7 +45,8 @@ export function openDatabase(init: DatabaseInit): DatabaseSync {
   return guard(file, () => {
     const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS })
     try {
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
+      // One process has it for as long as it runs: no lock is taken and given back, and no memory shared, at every write.
+      database.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF')
       checkDatabase(database, init)
       return database
     } catch (error) {
@@ -67,17 +68,20 @@ function checkDatabase(database: DatabaseSync, { file, version, checks }: Databa
 }
 
 /** Runs what writes as one transaction, on disk when it returns: all of it or, when it throws, nothing. Errors as `guard`. */
-export function inOneWrite(database: DatabaseSync, file: string, write: () => void): void {
-  guard(file, () => {
-    database.exec('BEGIN IMMEDIATE')
-    try {
-      write()
-      database.exec('COMMIT')
-    } catch (error) {
-      rollBack(database)
-      throw error
-    }
-  })
+export function createWriter(database: DatabaseSync, file: string): (write: () => void) => void {
+  const begin = database.prepare('BEGIN IMMEDIATE')
+  const commit = database.prepare('COMMIT')
+  return write =>
+    guard(file, () => {
+      begin.run()
+      try {
+        write()
+        commit.run()
+      } catch (error) {
+        rollBack(database)
+        throw error
+      }
+    })
 }
 
 /** On a full disk SQLite has rolled back by itself, and says so. */

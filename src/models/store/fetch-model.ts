@@ -1,6 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { encodeCbor } from '../../protocol/cbor.ts'
-import { MotorpoolError, throwIfAborted } from '../../protocol/errors.ts'
+import { anySignal, MotorpoolError, throwIfAborted } from '../../protocol/errors.ts'
 import { cidOfDigest, equalBytes, type ModelCid, sha256, toHex } from '../../protocol/ids.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import type { BlockSource, ManifestFile, ModelManifest, ModelPolicy } from '../model.ts'
@@ -103,7 +103,7 @@ async function fetchFile(
     const count = digests.byteLength / 32
     let next = 0
     const stop = new AbortController()
-    const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal])
+    const signal = anySignal(options.signal, stop.signal)
     const fetchBlocks = async (): Promise<void> => {
       while (next < count) {
         const index = next++

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { isIPv6 } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { MotorpoolError } from '../../protocol/errors.ts'
+import { anySignal, MotorpoolError } from '../../protocol/errors.ts'
 import { type SignalPath, VEHICLE_SIGNALS } from '../../protocol/vehicle/signals.ts'
 import type { BackOff } from '../back-off.ts'
 import { keepConnected } from '../keep-connected.ts'
@@ -45,7 +45,7 @@ export function openKuksa(options: KuksaOptions, surroundings = SYSTEM_SURROUNDI
 
   const connect = async (stopping: AbortSignal, onLive: () => void): Promise<string> => {
     const ending = new AbortController()
-    const signal = AbortSignal.any([stopping, ending.signal])
+    const signal = anySignal(stopping, ending.signal)
     const token = checkToken(options.tokenFile === undefined ? options.token : await readToken(options.tokenFile))
     const client = openKuksaClient({ address, tls, token, deadlineMs, signal })
     try {

@@ -96,6 +96,21 @@ test('a task whose meter can’t be read is unknown, and so is the sum', () => {
   expect(account.totals().by).toBe('unknown')
 })
 
+test('where no meter tells, tasks are counted, nothing is known of them, and nothing is read', () => {
+  const unread = (): never => {
+    throw new Error('was read')
+  }
+  const account = createEnergyAccount({
+    meter: { name: 'none', provenance: 'unknown', readMj: () => null, stop: () => undefined },
+    nowMs: () => performance.now(),
+    cpuMsOf: unread
+  })
+  for (const task of ['a', 'b']) account.begin(task, MODEL, 1)
+  for (const task of ['a', 'b']) expect(account.end(task)).toEqual({ marginalMj: 0, attributedMj: 0, by: 'unknown' })
+  expect(account.totals()).toEqual({ marginalMj: 0, attributedMj: 0, restMj: 0, tasks: 2, by: 'unknown', meter: 'none' })
+  expect([account.drawnMj(), account.watts(), account.expected(MODEL)]).toEqual([null, null, null])
+})
+
 test('learns what the computer draws without tasks', () => {
   const { account, pass } = open('estimated', null)
   for (let second = 0; second < 5; second++) {

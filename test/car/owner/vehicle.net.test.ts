@@ -112,14 +112,15 @@ describe('a car with a vehicle', () => {
 
   it('at an open door admits no more, tells clients, stops its worker, and its tasks end on another car, each once', async () => {
     const { addModel: add, addClient } = open()
-    await add('sleepy', sleepyModel(150))
+    // Two of them are on a car, and it has less time than the second needs.
+    await add('sleepy', sleepyModel(900))
     const car = await addVehicleCar()
     await eventually(() => isHere(car), 'the car joins')
     const other = await addVehicleCar()
     await eventually(() => isHere(other), 'the other car joins')
     const client = await addClient()
     const moved: string[] = []
-    const keys = Array.from({ length: 40 }, (_, index) => `task ${index}`)
+    const keys = Array.from({ length: 8 }, (_, index) => `task ${index}`)
     let leaving: number | undefined
     const job = collect(
       client.submit({
@@ -131,7 +132,7 @@ describe('a car with a vehicle', () => {
         }
       })
     )
-    await eventually(() => (car.peer.car?.status().done ?? 0) > 2 && (other.peer.car?.status().done ?? 0) > 0, 'both cars work')
+    await eventually(() => [car, other].every(({ peer }) => (peer.car?.status().done ?? 0) > 0 && peer.car?.status().running === 2), 'both cars work')
     const workers = workersOf(car)
     expect(workers.length).toBeGreaterThan(0)
     const signalMs = performance.now()
@@ -276,7 +277,11 @@ describe('the owner’s policy', () => {
     const car = await addVehicleCar({ ownerPolicy: policy })
     await eventually(() => isHere(car), 'the car joins')
     const client = await addClient()
-    await expect(client.run('noop', { x: BYTES }, { deadlineMs: 1500 })).rejects.toMatchObject({ code: 'ERR_NO_CAR' })
+    await expect(client.run('noop', { x: BYTES }, { deadlineMs: 1500 })).rejects.toMatchObject({
+      code: 'ERR_NO_CAR',
+      message: expect.stringContaining('none offered at a price of at most 0: they are busy, or ask for more')
+    })
+    expect(car.peer.car?.status().underpaid).toMatchObject({ asks: { price: 100, unit: 'EUR' }, offered: { price: 0, unit: 'XXX' } })
     const { receipt } = await client.run('noop', { x: BYTES }, { priceCeiling: 1_000_000, unit: 'EUR' })
     // 1 kJ, as nothing is known yet: a second of the 1 kW that the computer may draw.
     expect(decodeLeaf(decodeReceipt(receipt).leaf).price).toEqual({ amount: 100, unit: 'EUR' })

@@ -60,6 +60,15 @@ describe("the car's journal", () => {
     after.close()
   })
 
+  it('forgets leases that were not used for long, and goes on above their numbers', () => {
+    const journal = openCarJournal({ path })
+    const numbers = [journal.nextSeq(id('lease')), journal.nextSeq(id('lease'))]
+    for (let other = 0; other < 100; other++) journal.nextSeq(id(`lease ${other}`))
+    numbers.push(journal.nextSeq(id('lease')), journal.nextSeq(id('lease')))
+    expect(numbers).toEqual([0, 1, 64, 65])
+    journal.close()
+  })
+
   it.each([1, 63, 64, 65, 128, 129])('gives no number twice when it is opened again after every %i', count => {
     const numbers: number[] = []
     for (let start = 0; start < 3; start++) {
@@ -80,10 +89,10 @@ describe("the client's journal", () => {
     journal.recordAttempt(task, 2, 'b')
     expect([1, 2, 3].map(attempt => journal.isCurrent(task, attempt))).toEqual([false, true, false])
     for (const attempt of [1, 2]) expectRefused(() => journal.recordAttempt(task, attempt, 'c'), 'ERR_ATTEMPT_USED')
-    for (const attempt of [1, 3]) expectRefused(() => journal.recordResult(task, attempt, leaf), 'ERR_ATTEMPT_USED')
-    journal.recordResult(task, 2, leaf)
+    for (const attempt of [1, 3]) expectRefused(() => journal.recordResult({ task, attempt, receipt: leaf, car: 'b' }), 'ERR_ATTEMPT_USED')
+    journal.recordResult({ task, attempt: 2, receipt: leaf, car: 'b' })
     expect(journal.isCurrent(task, 2)).toBe(false)
-    expectRefused(() => journal.recordResult(task, 2, leaf), 'ERR_ATTEMPT_USED')
+    expectRefused(() => journal.recordResult({ task, attempt: 2, receipt: leaf, car: 'b' }), 'ERR_ATTEMPT_USED')
     expectRefused(() => journal.recordAttempt(task, 3, 'c'), 'ERR_ATTEMPT_USED')
     expect(journal.taskOf(task)).toEqual({ attempt: 2, car: 'b', receipt: new Uint8Array(leaf) })
     expect(journal.taskOf(id('other').subarray(0, 16))).toBeUndefined()
@@ -98,9 +107,9 @@ describe("the client's journal", () => {
     expectRefused(() => journal.reserve([third, second]), 'ERR_ATTEMPT_USED')
     expect(journal.taskOf(third)).toBeUndefined()
     expectRefused(() => journal.recordAttempt(first, 1, 'a'), 'ERR_ATTEMPT_USED')
-    journal.recordResult(first, 1, leaf, 'a')
+    journal.recordResult({ task: first, attempt: 1, receipt: leaf, car: 'a' })
     journal.recordAttempt(second, 2, 'b')
-    expectRefused(() => journal.recordResult(second, 1, leaf, 'a'), 'ERR_ATTEMPT_USED')
+    expectRefused(() => journal.recordResult({ task: second, attempt: 1, receipt: leaf, car: 'a' }), 'ERR_ATTEMPT_USED')
     expect(journal.taskOf(first)).toEqual({ attempt: 1, car: 'a', receipt: new Uint8Array(leaf) })
     expect(journal.taskOf(second)).toEqual({ attempt: 2, car: 'b', receipt: undefined })
     journal.close()
@@ -112,7 +121,7 @@ describe("the client's journal", () => {
     before.close()
     const after = openClientJournal({ path })
     expect(after.isCurrent(task, 4)).toBe(true)
-    after.recordResult(task, 4, leaf)
+    after.recordResult({ task, attempt: 4, receipt: leaf, car: 'a' })
     after.close()
   })
 })
