@@ -32,7 +32,9 @@ function versionOf(name: string): string {
 /** A missed goal says why, as far as its measure saw it. */
 function resultOf(by: string, { why, note, ...row }: Row): Result {
   const ok = keepsGoal(row)
-  const text = [note, ok ? undefined : `missed: ${why ?? 'this measure does not see why; `npm run profile` shows where time goes'}`].filter(Boolean).join('; ')
+  const text = [note, ok ? undefined : `missed: ${why ?? 'this measure does not see why'}; docs/bench.md tells what stands in the way`]
+    .filter(Boolean)
+    .join('; ')
   return { by, ...row, ok, ...(text === '' ? {} : { note: text }) }
 }
 

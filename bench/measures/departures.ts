@@ -16,20 +16,20 @@ import type { Measure, Row } from '../measure.ts'
 import { startVehicleCar, type VehicleCar } from '../vehicle-fleet.ts'
 
 const SEED = 5
-const CARS = 4
+const CARS = 3
 /** A car that is new here hasn't ended one when it leaves: it can't tell whether what it runs would end in time, so that moves. */
-const TASK_MS = 300
+const TASK_MS = 60
 /** Tasks come in bursts, and between two of them the cores are left to cars that join. */
 const BURST_TASKS = CARS
-const BURST_EVERY_MS = 1200
+const BURST_EVERY_MS = 800
 /** So soon should a burst be done: then the client holds leases at several cars. */
 const TARGET_MS = TASK_MS
 /** No burst comes while so many are open. */
 const OPEN_MOST = 4 * BURST_TASKS
-/** The others stay, so that the load has somewhere to go. */
-const AWAY_MOST = CARS / 2
-/** How long a car stays, ms. */
-const STAY_MS = [500, 2500] as const
+/** The others stay meanwhile, so that the load has somewhere to go. */
+const AWAY_MOST = 1
+/** How long a car stays, ms: on two cores a join is seconds of CPU, and with shorter stays there is none left for tasks. */
+const STAY_MS = [3000, 7000] as const
 /** DEPARTURES=1000 npm run bench -- departures */
 const DEPARTURES = Number(process.env['DEPARTURES'] ?? 200)
 const QUICK_DEPARTURES = 6
