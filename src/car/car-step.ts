@@ -176,7 +176,7 @@ function startTasks(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork
   let started = 0
   for (const { startedMs } of work.tasks.values()) if (startedMs !== null) started++
   for (; started < limit; started++) {
-    const best = pickNext(next, limit, shared)
+    const best = pickNext(next, started, shared)
     if (best === undefined) break
     const running = { ...best, startedMs: nowMs }
     effects.push({ type: 'run', task: running })

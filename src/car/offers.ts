@@ -18,7 +18,7 @@ import {
   sha256,
   toHex
 } from '../protocol/ids.ts'
-import { LIMITS } from '../protocol/limits.ts'
+import { forgetOldest, LIMITS } from '../protocol/limits.ts'
 import type { Signer } from '../protocol/signer.ts'
 import type { CarEffect } from './car-state.ts'
 
@@ -66,10 +66,7 @@ export function createOfferDesk(init: {
     if (known !== undefined) return known
     const account = carAccountSigner(init.deviceSeed, client, init.accountIndex)
     accounts.set(key, account)
-    for (const oldest of accounts.keys()) {
-      if (accounts.size <= ACCOUNTS_KEPT) break
-      accounts.delete(oldest)
-    }
+    forgetOldest(accounts, ACCOUNTS_KEPT)
     return account
   }
 
@@ -102,10 +99,7 @@ export function createOfferDesk(init: {
       }
       const envelope = sealEnvelope(init.peerSigner, 'offer', offer)
       made.set(toHex(sha256(envelope)), { offer, client: link.remote })
-      for (const oldest of made.keys()) {
-        if (made.size <= OFFERS_KEPT) break
-        made.delete(oldest)
-      }
+      forgetOldest(made, OFFERS_KEPT)
       return { offer: envelope, binding: sealBinding(account, { peer: peerIdToBytes(init.peer), client, nonce, expires: now + LONGEST_BINDING_SECONDS }) }
     },
     readAward: (link, envelope) => {

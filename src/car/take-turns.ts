@@ -23,25 +23,20 @@ export function isSharing({ leases, settings }: CarWork, nowMs: number): boolean
   return false
 }
 
-/** The oldest waiting task of the client whose turn starts first; undefined while the workers have enough. */
-export function pickNext(work: CarWork, depth: number, shared: boolean): AdmittedTask | undefined {
-  let handedOver = 0
+/** The oldest waiting task of the client whose turn starts first; undefined where none waits, or clients share the car and its workers have enough. */
+export function pickNext(work: CarWork, handedOver: number, shared: boolean): AdmittedTask | undefined {
   let best: AdmittedTask | undefined
   let least = Number.POSITIVE_INFINITY
   const seen = new Set<LeaseId>()
   for (const task of work.tasks.values()) {
-    if (task.startedMs !== null) {
-      handedOver++
-      continue
-    }
-    if (seen.has(task.lease)) continue
+    if (task.startedMs !== null || seen.has(task.lease)) continue
     seen.add(task.lease)
     const start = turnOf(work.turns, task.client)
     if (start < least) [best, least] = [task, start]
   }
-  if (best === undefined) return undefined
+  if (best === undefined || !shared) return best
   const perWorker = (work.models.get(best.model) ?? UNKNOWN_RUN_US) < LONG_RUN_US ? 2 : 1
-  return handedOver < (shared ? Math.min(depth, work.settings.slots * perWorker) : depth) ? best : undefined
+  return handedOver < work.settings.slots * perWorker ? best : undefined
 }
 
 /** The turns after a task has begun: its client's next one starts when this is paid for. */

@@ -17,7 +17,7 @@ import {
   sha256,
   toHex
 } from '../protocol/ids.ts'
-import { LIMITS } from '../protocol/limits.ts'
+import { forgetOldest, LIMITS } from '../protocol/limits.ts'
 import type { Signer } from '../protocol/signer.ts'
 import type { ResultHead } from '../protocol/transfer.ts'
 import { completionRate, type Experience, NO_EXPERIENCE, recordOutcome } from '../trust/experience.ts'
@@ -112,20 +112,13 @@ export function createMemory(): {
       const before = experiences.get(account) ?? NO_EXPERIENCE
       experiences.delete(account)
       experiences.set(account, recordOutcome(before, outcome, nowMs))
-      forgetOldest(experiences)
+      forgetOldest(experiences, ACCOUNTS_REMEMBERED)
     },
     block: account => {
       blocked.add(account)
-      forgetOldest(blocked)
+      forgetOldest(blocked, ACCOUNTS_REMEMBERED)
     },
     isBlocked: account => blocked.has(account)
-  }
-}
-
-function forgetOldest(accounts: Map<AccountId, unknown> | Set<AccountId>): void {
-  for (const oldest of accounts.keys()) {
-    if (accounts.size <= ACCOUNTS_REMEMBERED) break
-    accounts.delete(oldest)
   }
 }
 

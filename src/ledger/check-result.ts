@@ -1,5 +1,6 @@
 import { isMotorpoolError } from '../protocol/errors.ts'
 import { equalBytes } from '../protocol/ids.ts'
+import { forgetOldest } from '../protocol/limits.ts'
 import type { ResultHead } from '../protocol/transfer.ts'
 import { type Flush, openFlush } from './flush.ts'
 import { decodeLeaf, type Leaf } from './leaf.ts'
@@ -93,10 +94,7 @@ function openCached(envelope: Uint8Array, cache: FlushCache): Flush {
   const flush = openFlush(envelope).value
   // A copy, because the envelope may be a view into a much larger buffer.
   cache.set(key, { envelope: new Uint8Array(envelope), flush })
-  for (const oldest of cache.keys()) {
-    if (cache.size <= MOST_CACHED_FLUSHES) break
-    cache.delete(oldest)
-  }
+  forgetOldest(cache, MOST_CACHED_FLUSHES)
   return flush
 }
 

@@ -1,5 +1,5 @@
 import { cidFromBytes, toHex } from '../protocol/ids.ts'
-import { LIMITS } from '../protocol/limits.ts'
+import { forgetOldest, LIMITS } from '../protocol/limits.ts'
 import { openHeardAnnouncement } from './open-gossip.ts'
 import { shardTopic } from './shards.ts'
 
@@ -34,10 +34,7 @@ export function createAnnouncementGate(nowMs: () => number): (topic: string, mes
     const tokens = Math.min(BURST, known.tokens + (Math.max(0, now - known.atMs) / 1000) * PER_SECOND)
     senders.delete(sender)
     senders.set(sender, { tokens: Math.max(0, tokens - 1), atMs: now })
-    for (const oldest of senders.keys()) {
-      if (senders.size <= SENDERS_KEPT) break
-      senders.delete(oldest)
-    }
+    forgetOldest(senders, SENDERS_KEPT)
     return tokens >= 1 ? 'accept' : 'ignore'
   }
 }

@@ -1,5 +1,5 @@
 import { cidFromBytes, peerIdOfKey, peerIdToBytes, toHex } from '../protocol/ids.ts'
-import { LIMITS } from '../protocol/limits.ts'
+import { forgetOldest, LIMITS } from '../protocol/limits.ts'
 import type { GateVerdict } from './announcement-gate.ts'
 import { openHeardBeacon } from './open-gossip.ts'
 import { shardBits, shardTopic } from './shards.ts'
@@ -44,10 +44,7 @@ function createBuckets(burst: number, perMs: number): (key: string, nowMs: numbe
     const tokens = Math.min(burst, known.tokens + Math.max(0, nowMs - known.atMs) * perMs)
     buckets.delete(key)
     buckets.set(key, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs: nowMs })
-    for (const oldest of buckets.keys()) {
-      if (buckets.size <= KEPT) break
-      buckets.delete(oldest)
-    }
+    forgetOldest(buckets, KEPT)
     return tokens >= 1
   }
 }

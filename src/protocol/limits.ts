@@ -32,3 +32,11 @@ export const LIMITS = {
   /** Seconds by which two honest clocks may differ. */
   clockSkewSeconds: 120
 } as const
+
+/** Keeps what was set last, at most so many: a map or set lists its keys in the order in which they were set. */
+export function forgetOldest<Key>(kept: Map<Key, unknown> | Set<Key>, most: number): void {
+  for (const oldest of kept.keys()) {
+    if (kept.size <= most) return
+    kept.delete(oldest)
+  }
+}

@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { MotorpoolError } from './errors.ts'
 import { fromHex } from './ids.ts'
+import { forgetOldest } from './limits.ts'
 
 /** Signs with one Ed25519 key that it keeps to itself. */
 export interface Signer {
@@ -81,12 +82,7 @@ function usableKey(publicKey: Uint8Array): KeyObject | undefined {
   if (!isUsablePublicKey(publicKey)) return undefined
   const key = createPublicKey({ key: Buffer.concat([SPKI_HEAD, publicKey]), format: 'der', type: 'spki' })
   cachedKeys.set(name, key)
-  if (cachedKeys.size > MOST_CACHED_KEYS) {
-    for (const oldest of cachedKeys.keys()) {
-      cachedKeys.delete(oldest)
-      break
-    }
-  }
+  forgetOldest(cachedKeys, MOST_CACHED_KEYS)
   return key
 }
 

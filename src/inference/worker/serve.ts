@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { valueDigest } from '../../protocol/digest.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
+import { forgetOldest } from '../../protocol/limits.ts'
 import type { Value } from '../../protocol/tensor.ts'
 import { type BatchSizes, createBatchSizes } from '../batch/batch-sizes.ts'
 import { pickBatch, type Waiting } from '../batch/pick-batch.ts'
@@ -38,8 +39,7 @@ export function serve(socket: Socket, task: LoadedTask, options: { readonly batc
   const sizesOf = (key: string): BatchSizes => {
     const sizes = sizesByKey.get(key) ?? createBatchSizes(MOST_ROWS)
     sizesByKey.set(key, sizes)
-    const [oldest] = sizesByKey.keys()
-    if (sizesByKey.size > MOST_SHAPES && oldest !== undefined) sizesByKey.delete(oldest)
+    forgetOldest(sizesByKey, MOST_SHAPES)
     return sizes
   }
 

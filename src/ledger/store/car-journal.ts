@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { equalBytes, toHex } from '../../protocol/ids.ts'
+import { forgetOldest } from '../../protocol/limits.ts'
 import type { DataFolder } from './data-folder.ts'
 import { createWriter, damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
 
@@ -103,10 +104,7 @@ export function openCarJournal(folder: Pick<DataFolder, 'path'>): CarJournal {
     guard(file, () => upsertLease.run(lease, raised, rowSum(lease, raised)))
     sequences.delete(key)
     sequences.set(key, { next: next + 1, ceiling: raised })
-    for (const longestUnused of sequences.keys()) {
-      if (sequences.size <= LEASES_AT_HAND) break
-      sequences.delete(longestUnused)
-    }
+    forgetOldest(sequences, LEASES_AT_HAND)
     return next
   }
 
