@@ -31,11 +31,22 @@ let collectGarbage: (() => void) | undefined
 
 /** Resident memory of this process after a full collection: without one it tells mostly of garbage. */
 export function settledRssBytes(): number {
+  collect()
+  return process.memoryUsage.rss()
+}
+
+/** What JavaScript holds after a full collection, buffers included: of small differences the resident pages tell nothing. */
+export function settledLiveBytes(): number {
+  collect()
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
+}
+
+function collect(): void {
   if (collectGarbage === undefined) {
     setFlagsFromString('--expose-gc')
     collectGarbage = runInNewContext('gc') as () => void
   }
   collectGarbage()
   collectGarbage()
-  return process.memoryUsage.rss()
 }

@@ -40,9 +40,11 @@ export const measure: Measure = {
       const idle = await carBytes()
       // The first client makes the car load what it needs for any.
       const first = await add()
-      const withOne = await carBytes()
+      await setTimeout(REST_MS)
+      const withOne = await ask<number>(car, 'live')
       while (clients.length <= CLIENTS) await add()
-      const perClient = ((await carBytes()) - withOne) / CLIENTS
+      await setTimeout(REST_MS)
+      const perClient = ((await ask<number>(car, 'live')) - withOne) / CLIENTS
       for (const { child } of clients.splice(1)) await stopChild(child)
       const bothBytes = async (): Promise<readonly [car: number, client: number]> => [await carBytes(), await ask<number>(first.child, 'memory')]
       const [carIdle, clientIdle] = await bothBytes()
@@ -63,7 +65,7 @@ export const measure: Measure = {
         row('an idle car, its peer process', idle / MIB, 'MiB', null, 1),
         row('an idle car, its worker with the no-op model', workerBytes / MIB, 'MiB', null, 1),
         row('an idle client process', clientIdle / MIB, 'MiB', null, 1),
-        row('a car, for each connected client', perClient / KIB, 'KiB', null, CLIENTS),
+        { ...row('a car, for each connected client', perClient / KIB, 'KiB', null, CLIENTS), note: 'heap and buffers after full collections' },
         { ...row(`growth of a car after ${tasks} no-op tasks`, (carAfter - carBefore) / MIB, 'MiB', { atMost: 10 }, 1), note: GROWTH_NOTE },
         row('growth of a car since before the first of these', (carAfter - carIdle) / MIB, 'MiB', null, 1),
         { ...row(`growth of a client after ${tasks} no-op tasks`, (clientAfter - clientBefore) / MIB, 'MiB', { atMost: 10 }, 1), note: GROWTH_NOTE },

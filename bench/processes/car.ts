@@ -2,7 +2,7 @@ import { startRunner } from '../../src/inference/start-runner.ts'
 import { createPeerFrom } from '../../src/peer.ts'
 import { pretendRunner } from '../pretend-runner.ts'
 import { startProfile } from '../profiler.ts'
-import { settledRssBytes, watchLoop } from '../self-watch.ts'
+import { settledLiveBytes, settledRssBytes, watchLoop } from '../self-watch.ts'
 
 /** What the bench hands a car process as its argument. */
 export interface CarProcessInit {
@@ -16,7 +16,7 @@ export interface CarProcessInit {
   readonly watchesLoop?: boolean
 }
 
-/** What it answers to `report` (to `memory`: the bytes of its process after a full collection): announcements heard, and medians over the last tasks since the last report. */
+/** What it answers to `report` (to `memory` and `live`: the bytes of its process, or what JavaScript holds of them, after a full collection): announcements heard, and medians over the last tasks since the last report. */
 export interface CarReport {
   readonly heard: number
   readonly tasks: number
@@ -51,12 +51,13 @@ const peer = await createPeerFrom(parts, {
 const middle = (values: readonly number[]): number => [...values].sort((left, right) => left - right)[values.length >> 1] ?? 0
 
 let stopProfile: (() => Promise<void>) | undefined
-process.on('message', async (message: 'report' | 'memory' | 'stop-profile' | { readonly startProfile: string }) => {
+process.on('message', async (message: 'report' | 'memory' | 'live' | 'stop-profile' | { readonly startProfile: string }) => {
   if (typeof message === 'object') {
     stopProfile = await startProfile(message.startProfile)
     return void process.send?.({})
   }
   if (message === 'memory') return void process.send?.(settledRssBytes())
+  if (message === 'live') return void process.send?.(settledLiveBytes())
   if (message === 'stop-profile') {
     await stopProfile?.()
     return void process.send?.({})
