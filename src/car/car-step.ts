@@ -1,3 +1,4 @@
+import { tasksAhead } from '../inference/tasks-ahead.ts'
 import { mayAdmit, NO_RISK, takeRisk } from '../placement/stays/stay-admission.ts'
 import { stayStep } from '../placement/stays/stay-odds.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
@@ -77,15 +78,11 @@ const keyOf = (lease: LeaseId, task: TaskId, attempt: number): string => `${leas
 /** Tasks that a car takes on at once: those that run and those kept ready. */
 const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
 
-/** Short tasks are handed over ahead of time up to so much work for each worker, microseconds, so that several travel there at once. */
-const AHEAD_US = 1000
-const MOST_AHEAD = 8
-
 /** The depth while one client has the car to itself: of short tasks, whose wait costs a newcomer little, more go to the workers. */
 function depthAlone(work: CarWork): number {
   let longestUs = 0
-  for (const { model } of work.leases.values()) longestUs = Math.max(longestUs, work.models.get(model) ?? AHEAD_US)
-  return Math.max(depth(work), work.settings.slots * Math.min(MOST_AHEAD, Math.floor(AHEAD_US / longestUs)))
+  for (const { model } of work.leases.values()) longestUs = Math.max(longestUs, work.models.get(model) ?? Number.POSITIVE_INFINITY)
+  return Math.max(depth(work), work.settings.slots * tasksAhead(longestUs))
 }
 
 /** Tasks that run at the same time: one in each worker, or what gathers there for a batch. */
@@ -269,9 +266,11 @@ function loseClient(work: CarWork, client: PeerId, effects: CarEffect[]): CarWor
 function depart(work: CarWork, event: Extract<CarStepEvent, { type: 'departing' }>, nowMs: number, effects: CarEffect[]): CarWork {
   if (work.phase === 'away') return work
   const leavesAtMs = nowMs + event.secondsLeft * 1000
+  // Its clients know already.
+  if (work.leavesAtMs !== null && leavesAtMs >= work.leavesAtMs) return work
   const clients = new Set<PeerId>([...work.leases.values()].map(lease => lease.client))
   effects.push({ type: 'tell-leaving', clients: [...clients], secondsLeft: Math.ceil(event.secondsLeft), reason: event.reason })
-  const leaving: CarWork = { ...work, phase: 'leaving', leavesAtMs: Math.min(leavesAtMs, work.leavesAtMs ?? leavesAtMs) }
+  const leaving: CarWork = { ...work, phase: 'leaving', leavesAtMs }
   return handBack(leaving, task => !fits(work, task, nowMs, leavesAtMs), effects)
 }
 

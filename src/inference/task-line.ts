@@ -1,15 +1,16 @@
 import { abortError, MotorpoolError } from '../protocol/errors.ts'
 import type { RunRequest, RunResult } from './runner.ts'
+import { tasksAhead } from './tasks-ahead.ts'
 import type { WorkerReply } from './worker-frames.ts'
 
 /** Bytes of inputs in the worker above which only the next task is sent ahead: memory is for runs, not for queues. */
 const AHEAD_BYTES = 16 * 1024 * 1024
 
 /** Where the worker runs one task after another: one that runs and the next, whose input is there when the first ends; and of short ones more. */
-const DEPTH = { least: 2, most: 8 } as const
-/** So much short work may be in a worker, microseconds. */
-const AHEAD_US = 1000
+const LEAST_DEPTH = 2
 const MEAN_SHARE = 0.2
+/** What a run is taken to take before one was measured, microseconds. */
+const FIRST_RUN_US = 1000
 
 /** Longer waits than this are none (setTimeout's limit). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -82,7 +83,7 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
   const waiting: LineTask[] = []
   const seats: Seat[] = []
   let nextId = 0
-  let usualUs = AHEAD_US
+  let usualUs = FIRST_RUN_US
   let timer: NodeJS.Timeout | undefined
   let watchedMs = Number.POSITIVE_INFINITY
 
@@ -105,10 +106,10 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
     setTimeout(stopIfRunning, graceMs === 0 ? init.killAfterAbortMs : graceMs).unref()
   }
 
-  const depth = (): number => init.depth ?? Math.min(DEPTH.most, AHEAD_US / usualUs)
+  const depth = (): number => init.depth ?? tasksAhead(usualUs)
 
   const hasRoom = (ahead: readonly LineTask[], next: LineTask): boolean =>
-    ahead.length < DEPTH.least || (ahead.length < depth() && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES)
+    ahead.length < LEAST_DEPTH || (ahead.length < depth() && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES)
 
   /** Of the workers with room, the one with the fewest tasks. */
   const pickSeat = (next: LineTask): Seat | undefined => {

@@ -50,6 +50,13 @@ test('a second departure shortens the first, and the work that no longer fits go
   expect(step({ type: 'departing', reason: 'a door', secondsLeft: 0.8 }, 1100)).toEqual(['tell-leaving', 'abort', 'ERR_LEAVING', 'gone'])
 })
 
+test('a second departure that is no sooner is told to nobody', () => {
+  const { step, submit } = openCar()
+  submit('a', 1000)
+  step({ type: 'departing', reason: 'a door', secondsLeft: 2 }, 1000)
+  expect(step({ type: 'departing', reason: 'the owner', secondsLeft: 2 }, 1001)).toEqual([])
+})
+
 test('a leaving car is gone when its last task is done, and at the latest in time', () => {
   const early = openCar()
   early.submit('a', 1000)
