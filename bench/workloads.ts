@@ -42,7 +42,7 @@ export interface Workload {
 const MODEL_IN_FLIGHT = 8
 const NOOP_IN_FLIGHT = 64
 const PAGE_IN_FLIGHT = 4
-const WINDOW_MS = 600
+const WINDOW_MS = 1500
 const PAGE_WINDOW_MS = 2000
 /** Models that are too large for the repository lie in one of these, in Hugging Face's layout. */
 const MODEL_FOLDERS = [process.env.MOTORPOOL_BENCH_MODELS, join(import.meta.dirname, '../../shared/models')]

@@ -7,7 +7,8 @@ import { type Surroundings, startSides, startSurroundings } from '../throughput-
 import { throughputWorkloads, type Workload } from '../workloads.ts'
 
 const ROUNDS = 6
-const WARM_MS = 80
+/** A process that stood still while the others took their turns has cold caches. */
+const WARM_MS = 400
 /** V8 compiles what was called some 3,000 times; until then a call takes up to twice the CPU. Each side gets as many first calls, or as long. */
 const WARM_UP = { calls: 5000, leastMs: 3000, mostMs: 12_000, stepMs: 1500 }
 const QUICK_WARM_UP = { ...WARM_UP, mostMs: 1500 }

@@ -12,7 +12,8 @@ import type { CarEvent } from './car.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from './car-state.ts'
 import type { LoadedModel } from './load-models.ts'
 import type { EnergyAccount } from './owner/energy-account.ts'
-import { createProver, type LeaseContext, UNITS } from './proofs/prove-results.ts'
+import { type LeaseContext, UNITS } from './proofs/provable-result.ts'
+import { createProver } from './proofs/prove-results.ts'
 import { readTask } from './read-task.ts'
 
 export interface TaskDeskInit {

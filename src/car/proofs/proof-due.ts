@@ -19,7 +19,7 @@ export interface ProofPace {
 }
 
 /** Leaves of one root: as many as fit a control frame. */
-const LEAVES_MOST = 40
+export const LEAVES_MOST = 40
 /** No result waits longer, ms. */
 const LONGEST_MS = 40
 /** In costs of a root. Measured rather than named in ms, as a root takes twenty times as long on a slow disk. */

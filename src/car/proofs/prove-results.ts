@@ -1,36 +1,12 @@
-import type { TaskEnergy } from '../../energy/task-energy.ts'
-import type { NumericsClass, RunResult } from '../../inference/runner.ts'
 import { signFlush } from '../../ledger/flush.ts'
-import { encodeLeaf, type Leaf, wholeMinute } from '../../ledger/leaf.ts'
-import { type Price, priceOf } from '../../ledger/price.ts'
 import type { CarJournal } from '../../ledger/store/car-journal.ts'
-import type { Link } from '../../mesh/mesh.ts'
-import { saltedDigest } from '../../protocol/digest.ts'
 import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
-import { cidToBytes, fromHex, type LeaseId, type ModelCid } from '../../protocol/ids.ts'
-import type { Clock, Signer } from '../../protocol/signer.ts'
-import type { ResultHead, TaskHead } from '../../protocol/transfer.ts'
-import { proofDueMs } from './proof-due.ts'
-
-/** What all receipts of a lease share. */
-export interface LeaseContext {
-  readonly link: Link
-  readonly lease: LeaseId
-  readonly model: ModelCid
-  /** The client's account, raw. */
-  readonly client: Uint8Array
-  readonly account: Signer
-  readonly numerics: NumericsClass
-  readonly price: Price
-}
-
-export interface ProvableResult {
-  readonly head: TaskHead
-  readonly result: RunResult
-  /** Microseconds from admission until the run began, the runner's own queue included. */
-  readonly queuedUs: number
-  readonly energy: TaskEnergy
-}
+import { fromHex, type LeaseId } from '../../protocol/ids.ts'
+import type { Clock } from '../../protocol/signer.ts'
+import type { TaskHead } from '../../protocol/transfer.ts'
+import { LEAVES_MOST, proofDueMs } from './proof-due.ts'
+import { encodedLeaf, headerOf, type LeaseContext, type ProvableResult, sendResult, WHOLE } from './provable-result.ts'
+import { resultsDueMs } from './results-due.ts'
 
 export interface ProverInit {
   readonly journal: CarJournal
@@ -48,20 +24,17 @@ export interface Prover {
   /** Notes that a task of a lease came, before it counts as open. */
   came: (lease: LeaseId) => void
   /**
-   * Sends a result. Where `proofDueMs` says that it is to be proven at once its receipt goes along; else the result goes first and
-   * one signature covers it and those that come until then. Rejects when the connection fails or the receipt can't be given.
+   * Sends a result when `resultsDueMs` says so. Where `proofDueMs` says that it is to be proven at once its receipt goes along; else
+   * the result goes first and one signature covers it and those that come until then. Resolves when it is sent; rejects when the
+   * connection fails or the receipt can't be given.
    */
   send: (context: LeaseContext, provable: ProvableResult) => Promise<void>
-  /** Signs what is waiting, of all leases, for a departure. */
+  /** Sends and signs what is waiting, of all leases, for a departure. */
   flush: () => void
   /** A lease that is over. */
   forget: (lease: LeaseId) => void
 }
 
-/** The part of a result that comes in one. */
-const WHOLE = 0
-/** What each task counts as. */
-export const UNITS = { items: 1, tokensIn: 0, tokensOut: 0 } as const
 /** A client that had more tasks at once is taken to do so for this long. */
 const LATELY_MS = 250
 /** A root's cost before one was measured, ms, and each one's share in the running mean. */
@@ -70,6 +43,11 @@ const MEAN_SHARE = 0.1
 
 /** A lease's results on their way to a proof. */
 interface Proving {
+  /** Ready to go. */
+  held: { readonly context: LeaseContext; readonly provable: ProvableResult; readonly sent: PromiseWithResolvers<void> }[]
+  heldBytes: number
+  heldMs: number
+  /** Gone, and not proven. */
   leaves: { readonly context: LeaseContext; readonly leaf: Uint8Array; readonly head: TaskHead }[]
   firstMs: number
   gapMs: number
@@ -87,31 +65,17 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
   const provings = new Map<LeaseId, Proving>()
   let costMs = USUAL_COST_MS
 
-  function leafOf({ lease, price }: LeaseContext, { head, result, queuedUs, energy }: ProvableResult): Uint8Array {
-    const leaf: Leaf = {
-      seq: journal.nextSeq(fromHex(lease)),
-      task: head.task,
-      attempt: head.attempt,
-      part: WHOLE,
-      input: head.input,
-      output: saltedDigest('output', head.salt, result.digest),
-      tokens: null,
-      together: result.together,
-      units: UNITS,
-      times: { at: wholeMinute(clock.unixMs() / 1000), queuedUs, ranUs: result.ranUs },
-      energy,
-      price: priceOf(price, UNITS)
-    }
-    return encodeLeaf(leaf)
-  }
-
-  const headerOf = ({ client, lease, model, numerics }: LeaseContext) => ({ client, lease: fromHex(lease), model: cidToBytes(model), class: numerics })
+  const leafOf = (context: LeaseContext, provable: ProvableResult): Uint8Array =>
+    encodedLeaf(context, provable, journal.nextSeq(fromHex(context.lease)), clock.unixMs())
 
   function provingOf(lease: LeaseId): Proving {
     const known = provings.get(lease)
     if (known !== undefined) return known
     const never = Number.NEGATIVE_INFINITY
     const proving: Proving = {
+      held: [],
+      heldBytes: 0,
+      heldMs: 0,
       leaves: [],
       firstMs: 0,
       gapMs: 0,
@@ -130,7 +94,7 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
   function came(lease: LeaseId): void {
     const proving = provingOf(lease)
     const nowMs = clock.monotonicMs()
-    const here = proving.leaves.length + open(lease) + 1
+    const here = proving.held.length + proving.leaves.length + open(lease) + 1
     proving.cameMs = nowMs
     if (here < proving.most && nowMs - proving.mostMs <= LATELY_MS) return
     proving.most = here
@@ -140,75 +104,89 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
   const dueMs = (lease: LeaseId, proving: Proving, waiting: number, nowMs: number): number =>
     proofDueMs({ ...proving, waiting, open: open(lease), enough: enough(), costMs }, nowMs)
 
-  async function send(context: LeaseContext, provable: ProvableResult): Promise<void> {
-    const { head, result } = provable
+  function send(context: LeaseContext, provable: ProvableResult): Promise<void> {
     const { lease } = context
-    const leaf = leafOf(context, provable)
     const proving = provingOf(lease)
+    const sent = Promise.withResolvers<void>()
+    if (proving.held.length === 0) proving.heldMs = clock.monotonicMs()
+    proving.held.push({ context, provable, sent })
+    for (const { data } of Object.values(provable.result.output.tensors)) proving.heldBytes += data.byteLength
+    goOn(lease, proving)
+    return sent.promise
+  }
+
+  async function sendHeld(lease: LeaseId, proving: Proving): Promise<void> {
+    const { held } = proving
+    proving.held = []
+    proving.heldBytes = 0
     const nowMs = clock.monotonicMs()
     if (proving.leaves.length === 0) {
       proving.firstMs = nowMs
       proving.gapMs = nowMs - proving.lastMs
     }
     proving.lastMs = nowMs
-    if (proving.leaves.length === 0 && dueMs(lease, proving, 1, nowMs) <= nowMs) {
-      journal.recordLeaf(context.account.publicKey, head.task, WHOLE, head.attempt, leaf)
-      const { flush, leaves, proofs } = signFlush(context.account, headerOf(context), [leaf])
-      noteProven(proving, nowMs)
-      const [bytes] = leaves
-      const [proof] = proofs
-      if (bytes === undefined || proof === undefined) throw new MotorpoolError('ERR_BAD_RECEIPT', 'a flush came out empty; this is a defect, report it')
-      return sendTensors(context, head, result, { flush, leaf: bytes, index: proof.index, path: [...proof.path] })
+    const [first] = held
+    if (first !== undefined && held.length + proving.leaves.length === 1 && dueMs(lease, proving, 1, nowMs) <= nowMs) {
+      return settleAs(first.sent, () => sendProven(first.context, first.provable, proving))
     }
-    await sendTensors(context, head, result, undefined)
-    proving.leaves.push({ context, leaf, head })
-    proveWhenDue(lease)
+    const gone = held.map(async ({ context, provable, sent }) => {
+      await settleAs(sent, async () => {
+        const leaf = leafOf(context, provable)
+        await sendResult(context, provable, undefined, signal)
+        proving.leaves.push({ context, leaf, head: provable.head })
+      })
+    })
+    await Promise.all(gone)
+    goOn(lease, proving)
   }
 
-  function sendTensors({ link, lease }: LeaseContext, { task, attempt }: TaskHead, { output }: RunResult, proof: ResultHead['proof']): Promise<void> {
-    const tensors = Object.entries(output.tensors)
-    const head: ResultHead = {
-      type: 'result',
-      lease: fromHex(lease),
-      task,
-      attempt,
-      part: 0,
-      kind: output.kind,
-      parameters: { ...output.parameters },
-      tensors: tensors.map(([name, { type, dims, data }]) => [name, type, [...dims], data.byteLength]),
-      ...(proof === undefined ? {} : { proof })
-    }
-    return link.transfer(
-      head,
-      tensors.map(([, { data }]) => data),
-      { signal }
-    )
+  async function sendProven(context: LeaseContext, provable: ProvableResult, proving: Proving): Promise<void> {
+    const { head } = provable
+    const startedMs = clock.monotonicMs()
+    const leaf = leafOf(context, provable)
+    journal.recordLeaf(context.account.publicKey, head.task, WHOLE, head.attempt, leaf)
+    const { flush, leaves, proofs } = signFlush(context.account, headerOf(context), [leaf])
+    noteProven(proving, startedMs)
+    const [bytes] = leaves
+    const [proof] = proofs
+    if (bytes === undefined || proof === undefined) throw new MotorpoolError('ERR_BAD_RECEIPT', 'a flush came out empty; this is a defect, report it')
+    await sendResult(context, provable, { flush, leaf: bytes, index: proof.index, path: [...proof.path] }, signal)
   }
 
-  function proveWhenDue(lease: LeaseId): void {
-    const proving = provings.get(lease)
-    if (proving === undefined || proving.leaves.length === 0) return
+  /** Sends and proves what is due, and comes back when more will be. */
+  function goOn(lease: LeaseId, proving: Proving): void {
     const nowMs = clock.monotonicMs()
-    const atMs = dueMs(lease, proving, proving.leaves.length, nowMs)
-    if (atMs <= nowMs) return prove(lease, proving)
+    if (proving.held.length > 0) {
+      const sendMs = resultsDueMs({ ...proving, held: proving.held.length, open: open(lease), enough: enough() }, nowMs)
+      if (sendMs <= nowMs) void sendHeld(lease, proving)
+      else comeBack(lease, proving, sendMs, nowMs)
+    }
+    if (proving.leaves.length > 0) {
+      const proveMs = dueMs(lease, proving, proving.leaves.length, nowMs)
+      if (proveMs <= nowMs) prove(lease, proving)
+      else comeBack(lease, proving, proveMs, nowMs)
+    }
+  }
+
+  function comeBack(lease: LeaseId, proving: Proving, atMs: number, nowMs: number): void {
     if (proving.timer !== undefined && proving.timerAtMs <= atMs) return
     clearTimeout(proving.timer)
     proving.timerAtMs = atMs
     proving.timer = setTimeout(
       () => {
         proving.timer = undefined
-        proveWhenDue(lease)
+        goOn(lease, proving)
       },
       Math.ceil(atMs - nowMs)
     )
   }
 
   function prove(lease: LeaseId, proving: Proving): void {
-    clearTimeout(proving.timer)
-    proving.timer = undefined
+    while (proving.leaves.length > 0) proveSome(lease, proving, proving.leaves.splice(0, LEAVES_MOST))
+  }
+
+  function proveSome(lease: LeaseId, proving: Proving, due: Proving['leaves']): void {
     const startedMs = clock.monotonicMs()
-    const due = proving.leaves
-    proving.leaves = []
     const context = due[0]?.context
     if (context === undefined) return
     const sound = journalled(due)
@@ -253,16 +231,30 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
     }
   }
 
+  function finish(lease: LeaseId, proving: Proving): void {
+    if (proving.held.length > 0) void sendHeld(lease, proving)
+    prove(lease, proving)
+  }
+
   function flush(): void {
-    for (const [lease, proving] of provings) prove(lease, proving)
+    for (const [lease, proving] of provings) finish(lease, proving)
   }
 
   function forget(lease: LeaseId): void {
     const proving = provings.get(lease)
     if (proving === undefined) return
-    prove(lease, proving)
+    finish(lease, proving)
     provings.delete(lease)
   }
 
   return { came, send, flush, forget }
+}
+
+async function settleAs(settled: PromiseWithResolvers<void>, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+    settled.resolve()
+  } catch (error) {
+    settled.reject(error)
+  }
 }

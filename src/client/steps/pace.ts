@@ -6,8 +6,12 @@ const HALVE_AFTER = 64
 const ROUND_TRIP_KEPT_MS = 10_000
 /** Runs shorter than this are mostly hand-over, which a longer queue doesn't shorten, ms. */
 const SHORTEST_RUN_MS = 0.2
+/** Work beyond that, ms: a car that has it gives several results at once, which costs both ends half as much. */
+const GATHERED_MS = 16
 /** A car that is silent for so many times its usual pace is taken to be as slow as that. */
 const STALLED = 4
+/** A car may keep a result for so long, so that others go along, ms. */
+const HELD_MS = 20
 
 /** Of a lease just granted. @param runUs - what the offer tells of a task's run time; 0 when it doesn't know */
 export function firstPace(runUs: number, nowMs: number): Pace {
@@ -37,15 +41,18 @@ export function noteMeasures(pace: Pace, ranUs: number, roundTripMs: number, now
 export function serviceMs({ pace, flights }: HeldLease, nowMs: number, usualMs: number): number {
   const paceMs = pace.results > 0 ? pace.spentMs / pace.results : (pace.runMs ?? usualMs)
   const silentMs = flights.size === 0 ? 0 : nowMs - pace.turnMs - (pace.roundTripMs ?? 0)
-  return Math.max(SHORTEST_RUN_MS, silentMs > STALLED * paceMs ? silentMs : paceMs)
+  return Math.max(SHORTEST_RUN_MS, silentMs > STALLED * paceMs + HELD_MS ? silentMs : paceMs)
 }
 
 /**
  * Tasks to have under way on a car: what it runs at once, as many that are there when those end, and as many as it runs
- * during a round trip. So it never waits for the line, and no longer queue waits on it.
+ * during a round trip, and of short ones some more, so that results come several at once. So it never waits for the line, and no
+ * longer queue waits on it.
  */
 export function fittingWindow({ pace, parallel, slots, window }: HeldLease): number {
   if (pace.runMs === null || pace.roundTripMs === null) return window
-  const duringRoundTrip = Math.ceil((parallel * pace.roundTripMs) / Math.max(SHORTEST_RUN_MS, pace.runMs) - 0.1)
-  return Math.min(slots, 2 * parallel + Math.max(0, duringRoundTrip))
+  const runMs = Math.max(SHORTEST_RUN_MS, pace.runMs)
+  const duringRoundTrip = Math.ceil((parallel * pace.roundTripMs) / runMs - 0.1)
+  const gathered = Math.floor((parallel * GATHERED_MS) / runMs)
+  return Math.min(slots, 2 * parallel + Math.max(0, duringRoundTrip) + gathered)
 }
