@@ -4,5 +4,5 @@ const MOST = 8
 
 /** How many tasks that take `runUs` each may be in a worker, from 0 for long ones to 8. */
 export function tasksAhead(runUs: number): number {
-  return Math.min(MOST, Math.floor(AHEAD_US / runUs))
+  return Math.min(MOST, Math.round(AHEAD_US / runUs))
 }
