@@ -38,8 +38,8 @@ export interface Workload {
   readonly windowMs: number
 }
 
-/** Enough to keep two workers busy with models, as each has one running and more waiting. */
-const MODEL_IN_FLIGHT = 8
+/** Enough to keep two workers busy with models behind any of the sides: each has one running and more waiting, there or on the way. */
+const MODEL_IN_FLIGHT = 16
 const NOOP_IN_FLIGHT = 64
 const PAGE_IN_FLIGHT = 4
 const WINDOW_MS = 1500

@@ -1,7 +1,7 @@
-import { tasksAhead } from '../inference/tasks-ahead.ts'
 import { mayAdmit, NO_RISK, takeRisk } from '../placement/stays/stay-admission.ts'
 import { stayStep } from '../placement/stays/stay-odds.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../protocol/ids.ts'
+import { tasksAhead } from '../protocol/limits.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork, GrantedLease } from './car-state.ts'
 import { beginTurn, isSharing, pickNext } from './take-turns.ts'
 
