@@ -1,6 +1,6 @@
 import { createPeer } from '../../src/peer.ts'
 import { giveLeasesBack } from '../lease-gap.ts'
-import { settledRssBytes, watchLoop } from '../self-watch.ts'
+import { settledLiveBytes, settledRssBytes, watchLoop } from '../self-watch.ts'
 
 export interface SoakClientInit {
   readonly model: string
@@ -9,8 +9,8 @@ export interface SoakClientInit {
   readonly leaseIdleMs: number
 }
 
-/** So many tasks, numbered from `from` on, after which its leases are given back; `memory` asks for bytes, `delay` for milliseconds. */
-export type SoakCommand = { readonly from: number; readonly count: number } | 'memory' | 'delay'
+/** So many tasks, numbered from `from` on, after which its leases are given back; `memory` and `live` ask for bytes, `delay` for milliseconds. */
+export type SoakCommand = { readonly from: number; readonly count: number } | 'memory' | 'live' | 'delay'
 
 export interface SoakReport {
   /** Tasks that ended as a result, each counted once. */
@@ -67,6 +67,7 @@ async function soak(from: number, count: number): Promise<SoakReport> {
 
 process.on('message', async (command: SoakCommand) => {
   if (command === 'memory') process.send?.(settledRssBytes())
+  else if (command === 'live') process.send?.(settledLiveBytes())
   else if (command === 'delay') process.send?.(loop.takeP99Ms())
   else process.send?.(await soak(command.from, command.count))
 })
