@@ -25,11 +25,18 @@ export function watchLoop(): { readonly takeP99Ms: () => number } {
  */
 export const WARM_TASKS = 10_000
 /** What the rows of growth hold. */
-export const GROWTH_NOTE = `resident memory after full collections; what the first ${WARM_TASKS} tasks took is in the row from before them`
+export const GROWTH_NOTE = `resident memory after full collections that give free pages back; what the first ${WARM_TASKS} tasks of a car took is in the row from before them`
 
-let collectGarbage: (() => void) | undefined
+interface Collection {
+  readonly type: 'major'
+  readonly execution: 'sync'
+  /** Gives free pages back, as V8 does at rest: a young generation of 32 MiB comes and goes with the load. */
+  readonly flavor: 'last-resort'
+}
 
-/** Resident memory of this process after a full collection: without one it tells mostly of garbage. */
+let collectGarbage: ((collection: Collection) => void) | undefined
+
+/** Resident memory of this process after a full collection: without one it tells mostly of garbage, and of pages kept for more. */
 export function settledRssBytes(): number {
   collect()
   return process.memoryUsage.rss()
@@ -45,8 +52,7 @@ export function settledLiveBytes(): number {
 function collect(): void {
   if (collectGarbage === undefined) {
     setFlagsFromString('--expose-gc')
-    collectGarbage = runInNewContext('gc') as () => void
+    collectGarbage = runInNewContext('gc') as typeof collectGarbage & object
   }
-  collectGarbage()
-  collectGarbage()
+  collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' })
 }

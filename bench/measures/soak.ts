@@ -12,7 +12,7 @@ const CLIENTS = 2
 const BURSTS = 20
 const LEASE_IDLE_MS = 150
 const MIB = 2 ** 20
-const PAGES = 'V8 keeps pages that it has taken once; what JavaScript holds of them is in the next row'
+const WHY_GROWN = 'a car that clients left alone at first grows by its first work, as each does; what JavaScript holds is in the next row'
 
 /** Many small tasks over four cars, with leases opening and closing: nothing may be lost, leak or stall. `--tasks` makes it shorter. */
 export const measure: Measure = {
@@ -28,7 +28,7 @@ export const measure: Measure = {
         leaseIdleMs: LEASE_IDLE_MS
       }
       for (let count = 0; count < CLIENTS; count++) clients.push(await forkReady<object>('soak-client', init, { scratch: fleet.folder }))
-      return await soak(fleet, clients, { tasks, warm: quick ? tasks / BURSTS : WARM_TASKS, tell })
+      return await soak(fleet, clients, { tasks, warm: quick ? tasks / BURSTS : CARS * WARM_TASKS, tell })
     } finally {
       await Promise.all(clients.map(({ child }) => stopChild(child)))
       await fleet.stop()
@@ -102,7 +102,7 @@ async function soak(
       const growth = (kind: 'resident' | 'live', since: typeof before): number =>
         Math.max(...after[kind][group]!.map((bytes, at) => bytes - since[kind][group]![at]!)) / MIB
       return [
-        { ...row(`growth of ${who} process, the largest`, growth('resident', before), 'MiB', 10, PAGES), note: GROWTH_NOTE },
+        { ...row(`growth of ${who} process, the largest`, growth('resident', before), 'MiB', 10, WHY_GROWN), note: GROWTH_NOTE },
         { ...row(`growth of what ${who} holds, the largest`, growth('live', before), 'MiB', 10), note: 'heap and buffers after full collections' },
         row(`growth of ${who} process since before the first task, the largest`, growth('resident', first), 'MiB', null)
       ]
