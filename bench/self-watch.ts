@@ -27,14 +27,10 @@ export const WARM_TASKS = 10_000
 /** What the rows of growth hold. */
 export const GROWTH_NOTE = `resident memory after full collections that give free pages back; what the first ${WARM_TASKS} tasks of a car took is in the row from before them`
 
-interface Collection {
-  readonly type: 'major'
-  readonly execution: 'sync'
-  /** Gives free pages back, as V8 does at rest: a young generation of 32 MiB comes and goes with the load. */
-  readonly flavor: 'last-resort'
-}
+/** Gives free pages back, as V8 does at rest: a young generation of 32 MiB comes and goes with the load. */
+const COLLECTION = { type: 'major', execution: 'sync', flavor: 'last-resort' } as const
 
-let collectGarbage: ((collection: Collection) => void) | undefined
+let collectGarbage: ((options: typeof COLLECTION) => void) | undefined
 
 /** Resident memory of this process after a full collection: without one it tells mostly of garbage, and of pages kept for more. */
 export function settledRssBytes(): number {
@@ -52,7 +48,7 @@ export function settledLiveBytes(): number {
 function collect(): void {
   if (collectGarbage === undefined) {
     setFlagsFromString('--expose-gc')
-    collectGarbage = runInNewContext('gc') as typeof collectGarbage & object
+    collectGarbage = runInNewContext('gc') as (options: typeof COLLECTION) => void
   }
-  collectGarbage({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  collectGarbage(COLLECTION)
 }

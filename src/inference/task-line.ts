@@ -1,7 +1,6 @@
 import { abortError, MotorpoolError } from '../protocol/errors.ts'
 import { tasksAhead } from '../protocol/limits.ts'
 import type { RunRequest, RunResult } from './runner.ts'
-
 import type { WorkerReply } from './worker-frames.ts'
 
 /** Bytes of inputs in the worker above which only the next task is sent ahead: memory is for runs, not for queues. */

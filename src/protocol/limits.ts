@@ -29,6 +29,8 @@ export const LIMITS = {
   tensorRank: 32,
   /** Bytes of a tensor's, file's or parameter's name. */
   name: 256,
+  /** A car may keep a result for so long, ms, so that others go along; its client takes it to be busy meanwhile. */
+  resultHeldMs: 20,
   /** Seconds by which two honest clocks may differ. */
   clockSkewSeconds: 120
 } as const

@@ -1,3 +1,5 @@
+import { LIMITS } from '../../protocol/limits.ts'
+
 /** What is known of a lease whose results are ready to go; times in ms of one monotonic clock. */
 export interface ResultPace {
   /** Results that are ready, their bytes, and since when the first of them. */
@@ -10,8 +12,6 @@ export interface ResultPace {
   readonly enough: number
 }
 
-/** No result waits longer, ms. */
-const LONGEST_MS = 20
 /** More bytes are better on their way. */
 const MOST_BYTES = 1024 * 1024
 
@@ -21,5 +21,5 @@ const MOST_BYTES = 1024 * 1024
  * of the client's tasks besides. Half of what it has here is the most, so that client and car don't wait for each other.
  */
 export function resultsDueMs({ held, heldBytes, heldMs, open, enough }: ResultPace, nowMs: number): number {
-  return open < enough || held >= open || heldBytes >= MOST_BYTES ? nowMs : heldMs + LONGEST_MS
+  return open < enough || held >= open || heldBytes >= MOST_BYTES ? nowMs : heldMs + LIMITS.resultHeldMs
 }

@@ -1,3 +1,4 @@
+import { LIMITS } from '../../protocol/limits.ts'
 import type { HeldLease, Pace } from './client-state.ts'
 
 /** Results after which earlier ones weigh half: a car that gets slower shows within as many. */
@@ -6,12 +7,10 @@ const HALVE_AFTER = 64
 const ROUND_TRIP_KEPT_MS = 10_000
 /** Runs shorter than this are mostly hand-over, which a longer queue doesn't shorten, ms. */
 const SHORTEST_RUN_MS = 0.2
-/** Work beyond that, ms: a car that has it gives several results at once, which costs both ends half as much. */
+/** Work under way beyond what keeps a car busy, ms: a car that has it gives several results at once, which costs both ends half as much. */
 const GATHERED_MS = 16
 /** A car that is silent for so many times its usual pace is taken to be as slow as that. */
 const STALLED = 4
-/** A car may keep a result for so long, so that others go along, ms. */
-const HELD_MS = 20
 
 /** Of a lease just granted. @param runUs - what the offer tells of a task's run time; 0 when it doesn't know */
 export function firstPace(runUs: number, nowMs: number): Pace {
@@ -41,7 +40,7 @@ export function noteMeasures(pace: Pace, ranUs: number, roundTripMs: number, now
 export function serviceMs({ pace, flights }: HeldLease, nowMs: number, usualMs: number): number {
   const paceMs = pace.results > 0 ? pace.spentMs / pace.results : (pace.runMs ?? usualMs)
   const silentMs = flights.size === 0 ? 0 : nowMs - pace.turnMs - (pace.roundTripMs ?? 0)
-  return Math.max(SHORTEST_RUN_MS, silentMs > STALLED * paceMs + HELD_MS ? silentMs : paceMs)
+  return Math.max(SHORTEST_RUN_MS, silentMs > STALLED * paceMs + LIMITS.resultHeldMs ? silentMs : paceMs)
 }
 
 /**
