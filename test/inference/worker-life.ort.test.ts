@@ -92,9 +92,10 @@ test('a model that wants 8 GiB dies alone: ERR_MEMORY_LIMIT, and the next task h
 })
 
 test('what fits into the memory limit runs, what does not is refused', async () => {
-  const runner = await startTestRunner(bombModel(), { memoryLimitBytes: 1.5 * 2 ** 30 })
+  // ONNX Runtime and V8 take memory in steps of hundreds of MiB, at times that differ: both cases stay well clear of the limit.
+  const runner = await startTestRunner(bombModel(), { memoryLimitBytes: 3 * 2 ** 30 })
   await expect(runner.run({ input: gibibytes(1), limitMs: LIMIT_MS })).resolves.toBeDefined()
-  await expect(runner.run({ input: gibibytes(2), limitMs: LIMIT_MS })).rejects.toMatchObject({ code: 'ERR_MEMORY_LIMIT' })
+  await expect(runner.run({ input: gibibytes(6), limitMs: LIMIT_MS })).rejects.toMatchObject({ code: 'ERR_MEMORY_LIMIT' })
 })
 
 test('where the system has no prlimit, a watchdog kills the worker that takes too much', async () => {
