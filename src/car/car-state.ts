@@ -38,7 +38,9 @@ export interface GrantedLease {
   /** Its client's share of the car, beside other clients'. */
   readonly weight: number
   /** When its last task came, or the lease itself. */
-  readonly lastTaskMs: number
+  lastTaskMs: number
+  /** Its tasks that the car has accepted and not answered. */
+  open: number
 }
 
 /** Whose turn it is: start-time fair queueing (Goyal, Vin and Cheng 1996) over clients, in microseconds of service by weight. */

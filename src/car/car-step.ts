@@ -133,7 +133,7 @@ function answerAward(work: CarWork, event: Extract<CarStepEvent, { type: 'awarde
   if (isFull(work, nowMs)) return refuse('ERR_BUSY', 1000)
   const slots = Math.min(event.slots, LEASE_SLOTS)
   effects.push({ type: 'grant', client, lease, slots })
-  const granted: GrantedLease = { lease, client, model, slots, weight: event.weight ?? 1, lastTaskMs: nowMs }
+  const granted: GrantedLease = { lease, client, model, slots, weight: event.weight ?? 1, lastTaskMs: nowMs, open: 0 }
   const open = work.leases.size < work.settings.maximumLeases ? work : endLongestIdle(work, nowMs, effects)
   return { ...open, leases: new Map(open.leases).set(lease, granted) }
 }
@@ -148,16 +148,15 @@ function admitTask(work: CarWork, event: Extract<CarStepEvent, { type: 'task' }>
   if (work.phase !== 'parked') return refuse('ERR_LEAVING', 'the vehicle departs; another car will do it')
   if (held === undefined || held.client !== client) return refuse('ERR_EXPIRED', 'no such lease is open here; ask for a new one')
   if (work.tasks.has(keyOf(lease, task, attempt))) return work
-  let open = 0
-  for (const other of work.tasks.values()) if (other.lease === lease) open++
   if (!staysFor(work, event.stay)) return refuse('ERR_LEAVING', 'the vehicle may be needed before this would be done; another car will do it')
-  if (open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
+  if (held.open >= held.slots) return refuse('ERR_BUSY', `the lease grants ${held.slots} tasks at once; wait for a result`)
   if (!endsInTime(work, held.model, nowMs)) return refuse('ERR_LEAVING', 'the vehicle departs before it would be done; another car will do it')
   const admitted: AdmittedTask = { task, attempt, lease, client, model: held.model, deadlineMs, startedMs: null }
   const risk = typeof event.stay === 'number' ? takeRisk(work.risk, event.stay, work.settings.admission) : work.risk
   work.tasks.set(keyOf(lease, task, attempt), admitted)
-  work.leases.set(lease, { ...held, lastTaskMs: nowMs })
-  return { ...work, risk }
+  held.lastTaskMs = nowMs
+  held.open++
+  return risk === work.risk ? work : { ...work, risk }
 }
 
 /** Whether the car is likely enough to be there when this is done; one that can't tell tries. */
@@ -183,10 +182,16 @@ function startTasks(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork
   return next
 }
 
-function removeTask({ tasks }: CarWork, lease: LeaseId, task: TaskId, attempt: number): AdmittedTask | undefined {
-  const key = keyOf(lease, task, attempt)
+function removeTask(work: CarWork, lease: LeaseId, task: TaskId, attempt: number): AdmittedTask | undefined {
+  return takeOff(work, keyOf(lease, task, attempt))
+}
+
+function takeOff({ tasks, leases }: CarWork, key: string): AdmittedTask | undefined {
   const admitted = tasks.get(key)
+  if (admitted === undefined) return undefined
   tasks.delete(key)
+  const held = leases.get(admitted.lease)
+  if (held !== undefined) held.open--
   return admitted
 }
 
@@ -213,7 +218,7 @@ function takeFailure(work: CarWork, event: Extract<CarStepEvent, { type: 'run-fa
 function dropTasks(work: CarWork, matches: (task: AdmittedTask) => boolean, effects: CarEffect[]): CarWork {
   for (const [key, task] of work.tasks) {
     if (!matches(task)) continue
-    work.tasks.delete(key)
+    takeOff(work, key)
     effects.push({ type: 'abort', lease: task.lease, task: task.task, attempt: task.attempt })
   }
   return work
@@ -303,10 +308,9 @@ function fits(work: CarWork, task: AdmittedTask, nowMs: number, leavesAtMs: numb
 }
 
 function handBack(work: CarWork, matches: (task: AdmittedTask) => boolean, effects: CarEffect[]): CarWork {
-  const tasks = new Map(work.tasks)
   for (const [key, task] of work.tasks) {
     if (!matches(task)) continue
-    tasks.delete(key)
+    takeOff(work, key)
     if (task.startedMs !== null) effects.push({ type: 'abort', lease: task.lease, task: task.task, attempt: task.attempt })
     effects.push({
       type: 'fail',
@@ -319,7 +323,7 @@ function handBack(work: CarWork, matches: (task: AdmittedTask) => boolean, effec
       retryable: true
     })
   }
-  return { ...work, tasks }
+  return work
 }
 
 function finishLeaving(work: CarWork, nowMs: number, effects: CarEffect[]): CarWork {

@@ -87,7 +87,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     journal: init.journal,
     clock,
     signal: init.signal,
-    open: openOf,
+    open: lease => work().leases.get(lease)?.open ?? 0,
     enough: () => 2 * work().settings.slots,
     onRefused: refuseProof
   })
@@ -208,12 +208,6 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     } finally {
       lease.sending--
     }
-  }
-
-  function openOf(lease: LeaseId): number {
-    let open = 0
-    for (const task of work().tasks.values()) if (task.lease === lease) open++
-    return open
   }
 
   function refuseProof({ link, lease }: LeaseContext, head: TaskHead, error: unknown): void {

@@ -30,7 +30,7 @@ export const LIMITS = {
   /** Bytes of a tensor's, file's or parameter's name. */
   name: 256,
   /** A car may keep a result for so long, ms, so that others go along; its client takes it to be busy meanwhile. */
-  resultHeldMs: 20,
+  resultHeldMs: 50,
   /** Seconds by which two honest clocks may differ. */
   clockSkewSeconds: 120
 } as const

@@ -18,23 +18,23 @@ export interface ProofPace {
   readonly costMs: number
 }
 
-/** Leaves of one root: as many as fit a control frame. */
-export const LEAVES_MOST = 40
+/** A root that so many share costs each of them little; a client that wakes once for results and proofs is spared the second time. */
+const SHARED_BY = 4
 /** No result waits longer, ms. */
 const LONGEST_MS = 40
 /** In costs of a root. Measured rather than named in ms, as a root takes twenty times as long on a slow disk. */
 const QUIET_COSTS = 6
 
 /**
- * When the results of a lease that wait are to be proven. One root costs the same for one result and for many, so they wait while
+ * When the results of a lease that wait are to be proven. One root costs the same for one result and for many, so few wait while
  * the car has enough of the client's tasks, or more keep coming. But a client whose every task waits for its proof sends none, and
- * lets workers idle: at once where all that it is known to have under way waits (of one task at a time, each), and soon where
- * nothing has come for a while though the car could do more.
+ * lets workers idle: at once where several share the root, or all that it is known to have under way waits (of one task at a
+ * time, each), and soon where nothing has come for a while though the car could do more.
  */
 export function proofDueMs(pace: ProofPace, nowMs: number): number {
   const { waiting, firstMs, gapMs, open, enough, most, cameMs, provenMs, costMs } = pace
   // Where results are that far apart, none would join the first.
-  if (waiting >= LEAVES_MOST || waiting >= most || gapMs >= LONGEST_MS) return nowMs
+  if (waiting >= SHARED_BY || waiting >= most || gapMs >= LONGEST_MS) return nowMs
   const latestMs = firstMs + LONGEST_MS
   return open >= enough ? latestMs : Math.min(latestMs, Math.max(cameMs, provenMs) + QUIET_COSTS * costMs)
 }

@@ -1,12 +1,12 @@
-import { signFlush } from '../../ledger/flush.ts'
 import type { CarJournal } from '../../ledger/store/car-journal.ts'
 import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
 import { fromHex, type LeaseId } from '../../protocol/ids.ts'
 import type { Clock } from '../../protocol/signer.ts'
 import type { TaskHead } from '../../protocol/transfer.ts'
-import { LEAVES_MOST, proofDueMs } from './proof-due.ts'
-import { encodedLeaf, headerOf, type LeaseContext, type ProvableResult, sendResult, WHOLE } from './provable-result.ts'
+import { proofDueMs } from './proof-due.ts'
+import { encodedLeaf, type LeaseContext, type ProvableResult, sendResult } from './provable-result.ts'
 import { resultsDueMs } from './results-due.ts'
+import { createRootSigner, type SignedRoot, type Unproven } from './sign-roots.ts'
 
 export interface ProverInit {
   readonly journal: CarJournal
@@ -24,9 +24,9 @@ export interface Prover {
   /** Notes that a task of a lease came, before it counts as open. */
   came: (lease: LeaseId) => void
   /**
-   * Sends a result when `resultsDueMs` says so. Where `proofDueMs` says that it is to be proven at once its receipt goes along; else
-   * the result goes first and one signature covers it and those that come until then. Resolves when it is sent; rejects when the
-   * connection fails or the receipt can't be given.
+   * Sends a result when `resultsDueMs` says so. Where `proofDueMs` says that those which go are to be proven at once their receipts
+   * go along; else the results go first and one signature covers them and those that come until then. Resolves when it is sent;
+   * rejects when the connection fails or the receipt can't be given.
    */
   send: (context: LeaseContext, provable: ProvableResult) => Promise<void>
   /** Sends and signs what is waiting, of all leases, for a departure. */
@@ -37,18 +37,21 @@ export interface Prover {
 
 /** A client that had more tasks at once is taken to do so for this long. */
 const LATELY_MS = 250
-/** A root's cost before one was measured, ms, and each one's share in the running mean. */
-const USUAL_COST_MS = 0.5
-const MEAN_SHARE = 0.1
+
+/** A result that is ready to go. */
+interface Held {
+  readonly context: LeaseContext
+  readonly provable: ProvableResult
+  readonly sent: PromiseWithResolvers<void>
+}
 
 /** A lease's results on their way to a proof. */
 interface Proving {
-  /** Ready to go. */
-  held: { readonly context: LeaseContext; readonly provable: ProvableResult; readonly sent: PromiseWithResolvers<void> }[]
+  held: Held[]
   heldBytes: number
   heldMs: number
   /** Gone, and not proven. */
-  leaves: { readonly context: LeaseContext; readonly leaf: Uint8Array; readonly head: TaskHead }[]
+  leaves: Unproven[]
   firstMs: number
   gapMs: number
   lastMs: number
@@ -63,7 +66,7 @@ interface Proving {
 /** Journals each leaf before it is signed, and never signs two for one attempt. */
 export function createProver({ journal, clock, signal, open, enough, onRefused }: ProverInit): Prover {
   const provings = new Map<LeaseId, Proving>()
-  let costMs = USUAL_COST_MS
+  const signer = createRootSigner({ journal, clock })
 
   const leafOf = (context: LeaseContext, provable: ProvableResult): Uint8Array =>
     encodedLeaf(context, provable, journal.nextSeq(fromHex(context.lease)), clock.unixMs())
@@ -102,7 +105,7 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
   }
 
   const dueMs = (lease: LeaseId, proving: Proving, waiting: number, nowMs: number): number =>
-    proofDueMs({ ...proving, waiting, open: open(lease), enough: enough(), costMs }, nowMs)
+    proofDueMs({ ...proving, waiting, open: open(lease), enough: enough(), costMs: signer.costMs() }, nowMs)
 
   function send(context: LeaseContext, provable: ProvableResult): Promise<void> {
     const { lease } = context
@@ -115,7 +118,7 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
     return sent.promise
   }
 
-  async function sendHeld(lease: LeaseId, proving: Proving): Promise<void> {
+  function sendHeld(lease: LeaseId, proving: Proving): void {
     const { held } = proving
     proving.held = []
     proving.heldBytes = 0
@@ -125,32 +128,54 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
       proving.gapMs = nowMs - proving.lastMs
     }
     proving.lastMs = nowMs
+    const waiting = held.length + proving.leaves.length
+    const isDue = dueMs(lease, proving, waiting, nowMs) <= nowMs
     const [first] = held
-    if (first !== undefined && held.length + proving.leaves.length === 1 && dueMs(lease, proving, 1, nowMs) <= nowMs) {
-      return settleAs(first.sent, () => sendProven(first.context, first.provable, proving))
-    }
-    const gone = held.map(async ({ context, provable, sent }) => {
-      await settleAs(sent, async () => {
+    if (isDue && waiting === 1 && first !== undefined) void settleAs(first.sent, () => sendProven(first, proving))
+    else if (isDue) sendWithProofs(proving, held)
+    else void sendAhead(lease, proving, held)
+  }
+
+  /** The results go now, their proofs later. */
+  async function sendAhead(lease: LeaseId, proving: Proving, held: readonly Held[]): Promise<void> {
+    const gone = held.map(({ context, provable, sent }) =>
+      settleAs(sent, async () => {
         const leaf = leafOf(context, provable)
         await sendResult(context, provable, undefined, signal)
-        proving.leaves.push({ context, leaf, head: provable.head })
+        const { head } = provable
+        proving.leaves.push({ context, leaf, head, refuse: error => onRefused(context, head, error) })
       })
-    })
+    )
     await Promise.all(gone)
     goOn(lease, proving)
   }
 
-  async function sendProven(context: LeaseContext, provable: ProvableResult, proving: Proving): Promise<void> {
-    const { head } = provable
-    const startedMs = clock.monotonicMs()
+  /** One turn, and so one write to the network, for several results and what proves them and those before them. */
+  function sendWithProofs(proving: Proving, held: readonly Held[]): void {
+    const due = new Map<Uint8Array, Held>()
+    for (const each of held) {
+      try {
+        due.set(leafOf(each.context, each.provable), each)
+      } catch (error) {
+        each.sent.reject(error)
+      }
+    }
+    const unproven = [...due].map(([leaf, { context, provable, sent }]): Unproven => ({ context, leaf, head: provable.head, refuse: sent.reject }))
+    const roots = signAll(proving, [...proving.leaves.splice(0), ...unproven])
+    for (const { leaves } of roots)
+      for (const leaf of leaves) {
+        const each = due.get(leaf)
+        if (each !== undefined) void settleAs(each.sent, () => sendResult(each.context, each.provable, undefined, signal))
+      }
+    for (const root of roots) tell(root)
+  }
+
+  async function sendProven({ context, provable }: Held, proving: Proving): Promise<void> {
     const leaf = leafOf(context, provable)
-    journal.recordLeaf(context.account.publicKey, head.task, WHOLE, head.attempt, leaf)
-    const { flush, leaves, proofs } = signFlush(context.account, headerOf(context), [leaf])
-    noteProven(proving, startedMs)
-    const [bytes] = leaves
-    const [proof] = proofs
-    if (bytes === undefined || proof === undefined) throw new MotorpoolError('ERR_BAD_RECEIPT', 'a flush came out empty; this is a defect, report it')
-    await sendResult(context, provable, { flush, leaf: bytes, index: proof.index, path: [...proof.path] }, signal)
+    let refusal: MotorpoolError | undefined
+    const [root] = signAll(proving, [{ context, leaf, head: provable.head, refuse: error => (refusal = error) }])
+    if (root === undefined) throw refusal ?? new MotorpoolError('ERR_BAD_RECEIPT', 'a flush came out empty; this is a defect, report it')
+    await sendResult(context, provable, { flush: root.flush, leaf, index: 0, path: [] }, signal)
   }
 
   /** Sends and proves what is due, and comes back when more will be. */
@@ -158,12 +183,12 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
     const nowMs = clock.monotonicMs()
     if (proving.held.length > 0) {
       const sendMs = resultsDueMs({ ...proving, held: proving.held.length, open: open(lease), enough: enough() }, nowMs)
-      if (sendMs <= nowMs) void sendHeld(lease, proving)
+      if (sendMs <= nowMs) sendHeld(lease, proving)
       else comeBack(lease, proving, sendMs, nowMs)
     }
     if (proving.leaves.length > 0) {
       const proveMs = dueMs(lease, proving, proving.leaves.length, nowMs)
-      if (proveMs <= nowMs) prove(lease, proving)
+      if (proveMs <= nowMs) prove(proving)
       else comeBack(lease, proving, proveMs, nowMs)
     }
   }
@@ -181,59 +206,27 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
     )
   }
 
-  function prove(lease: LeaseId, proving: Proving): void {
-    while (proving.leaves.length > 0) proveSome(lease, proving, proving.leaves.splice(0, LEAVES_MOST))
+  function prove(proving: Proving): void {
+    for (const root of signAll(proving, proving.leaves.splice(0))) tell(root)
   }
 
-  function proveSome(lease: LeaseId, proving: Proving, due: Proving['leaves']): void {
-    const startedMs = clock.monotonicMs()
-    const context = due[0]?.context
-    if (context === undefined) return
-    const sound = journalled(due)
-    if (sound.length === 0 || context.link.closed) return
-    const { flush, leaves } = signFlush(context.account, headerOf(context), sound)
-    noteProven(proving, startedMs)
+  function signAll(proving: Proving, due: readonly Unproven[]): readonly SignedRoot[] {
+    const roots = signer.signAll(due)
+    if (roots.length > 0) proving.provenMs = clock.monotonicMs()
+    return roots
+  }
+
+  function tell({ context: { link, lease }, flush, leaves }: SignedRoot): void {
     try {
-      context.link.send({ type: 'receipts', lease: fromHex(lease), flush, leaves: [...leaves] })
+      link.send({ type: 'receipts', lease: fromHex(lease), flush, leaves: [...leaves] })
     } catch (error) {
       if (!isMotorpoolError(error, 'ERR_LINK_CLOSED')) throw error
     }
   }
 
-  function noteProven(proving: Proving, startedMs: number): void {
-    proving.provenMs = clock.monotonicMs()
-    costMs += (proving.provenMs - startedMs - costMs) * MEAN_SHARE
-  }
-
-  /** The leaves that are on disk now: all by one write, or each by itself when one of them may not be signed. */
-  function journalled(leaves: Proving['leaves']): Uint8Array[] {
-    const recordOf = ({ context, leaf, head: { task, attempt } }: Proving['leaves'][number]) => ({
-      account: context.account.publicKey,
-      task,
-      part: WHOLE,
-      attempt,
-      leaf
-    })
-    try {
-      journal.recordLeaves(leaves.map(recordOf))
-      return leaves.map(({ leaf }) => leaf)
-    } catch {
-      return leaves.flatMap(each => {
-        try {
-          journal.recordLeaves([recordOf(each)])
-          return [each.leaf]
-        } catch (error) {
-          if (!isMotorpoolError(error)) throw error
-          onRefused(each.context, each.head, error)
-          return []
-        }
-      })
-    }
-  }
-
   function finish(lease: LeaseId, proving: Proving): void {
-    if (proving.held.length > 0) void sendHeld(lease, proving)
-    prove(lease, proving)
+    if (proving.held.length > 0) sendHeld(lease, proving)
+    prove(proving)
   }
 
   function flush(): void {

@@ -13,8 +13,9 @@ describe('the results of a lease are to be proven', () => {
     expect(proofDueMs({ ...busy, waiting: 8, open: 0, cameMs: 1001, provenMs: 1001 }, 1001)).toBe(1001)
   })
 
-  test('at once when no more fit a root', () => {
-    expect(proofDueMs({ ...busy, waiting: 40, open: 100, most: 512 }, 1002)).toBe(1002)
+  test('at once when four share the root, however much the car has to do', () => {
+    expect(proofDueMs({ ...busy, waiting: 4, open: 100, most: 512 }, 1002)).toBe(1002)
+    expect(proofDueMs({ ...busy, waiting: 3, open: 100, most: 512 }, 1002)).toBe(1040)
   })
 
   test('40 ms after the first of them while the car has enough to do', () => {
@@ -28,8 +29,8 @@ describe('the results of a lease are to be proven', () => {
   })
 
   test('when nothing has come for the time of six roots, if the car could do more', () => {
-    expect(proofDueMs({ ...busy, waiting: 5, open: 3, cameMs: 1001 }, 1002)).toBe(1004)
-    expect(proofDueMs({ ...busy, waiting: 5, open: 3, cameMs: 1001, costMs: 2 }, 1002)).toBe(1013)
+    expect(proofDueMs({ ...busy, waiting: 3, open: 3, cameMs: 1001 }, 1002)).toBe(1004)
+    expect(proofDueMs({ ...busy, waiting: 3, open: 3, cameMs: 1001, costMs: 2 }, 1002)).toBe(1013)
   })
 
   test('no oftener than one in the time of six', () => {
