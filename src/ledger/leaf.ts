@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { bytes, extension } from '../protocol/announcement.ts'
+import { checkFields, encodeCbor } from '../protocol/cbor.ts'
 import { byteString, nullable, record, seldom, text, unsigned } from '../protocol/encoding/shape.ts'
-import { shapeCodec } from '../protocol/encoding/shape-codec.ts'
+import { decodeShaped, encodeShape } from '../protocol/encoding/shape-codec.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
 import { LIMITS } from '../protocol/limits.ts'
 
@@ -39,7 +40,9 @@ export const leafSchema = z.strictObject({
   /** `at`: seconds since 1970 UTC, a whole minute, so that it tells no more than a payer knows. */
   times: z.strictObject({ at: integer.multipleOf(60), queuedUs: integer, ranUs: integer }),
   /** Millijoules; both 0 when nothing is known. */
-  energy: z.strictObject({ marginalMj: integer, attributedMj: integer, by: z.enum(ENERGY_SOURCES) }).refine(isHonest, { message: 'must be 0 when unknown' }),
+  energy: z
+    .strictObject({ marginalMj: integer, attributedMj: integer, by: z.enum(ENERGY_SOURCES) })
+    .refine(isZeroWhenUnknown, { message: 'must be 0 when unknown' }),
   price: amountSchema,
   ext: extension
 })
@@ -47,33 +50,36 @@ export type Leaf = z.infer<typeof leafSchema>
 
 const count = unsigned()
 const hash = byteString(32)
-const codec = shapeCodec<Leaf>(
-  record<Leaf>({
-    seq: count,
-    task: byteString(16),
-    attempt: unsigned(1),
-    part: count,
-    input: hash,
-    output: hash,
-    tokens: nullable(record<NonNullable<Leaf['tokens']>>({ from: count, to: count, prev: hash, end: hash }, areInOrder)),
-    together: unsigned(1),
-    units: record<Units>({ items: count, tokensIn: count, tokensOut: count }),
-    times: record<Leaf['times']>({ at: unsigned(0, Number.MAX_SAFE_INTEGER, 60), queuedUs: count, ranUs: count }),
-    energy: record<Leaf['energy']>({ marginalMj: count, attributedMj: count, by: text(word => ENERGY_SOURCES.some(source => source === word)) }, isHonest),
-    price: record<Amount>({ amount: count, unit: text(word => CURRENCY.test(word)) }),
-    ext: seldom
-  }),
-  leafSchema
-)
+export const leafShape = record<Leaf>({
+  seq: count,
+  task: byteString(16),
+  attempt: unsigned(1),
+  part: count,
+  input: hash,
+  output: hash,
+  tokens: nullable(record<NonNullable<Leaf['tokens']>>({ from: count, to: count, prev: hash, end: hash }, areInOrder)),
+  together: unsigned(1),
+  units: record<Units>({ items: count, tokensIn: count, tokensOut: count }),
+  times: record<Leaf['times']>({ at: unsigned(0, Number.MAX_SAFE_INTEGER, 60), queuedUs: count, ranUs: count }),
+  energy: record<Leaf['energy']>(
+    { marginalMj: count, attributedMj: count, by: text(word => ENERGY_SOURCES.some(source => source === word)) },
+    isZeroWhenUnknown
+  ),
+  price: record<Amount>({ amount: count, unit: text(word => CURRENCY.test(word)) }),
+  ext: seldom
+})
 
 /** A leaf's dag-cbor, about 290 bytes; throws `ERR_SCHEMA` when a field doesn't fit. */
 export function encodeLeaf(leaf: Leaf): Uint8Array {
-  return codec.encode(leaf)
+  const encoded = encodeShape(leafShape, leaf)
+  if (encoded !== undefined) return encoded
+  checkFields(leaf, leafSchema)
+  return encodeCbor(leaf)
 }
 
 /** Throws `ERR_TOO_LARGE`, `ERR_BAD_ENCODING` or `ERR_SCHEMA`. */
 export function decodeLeaf(encoded: Uint8Array): Leaf {
-  return codec.decode(encoded, LIMITS.signedMessage)
+  return decodeShaped(encoded, leafShape, leafSchema, LIMITS.signedMessage)
 }
 
 /** Seconds since 1970 UTC, rounded down to the whole minute that a leaf tells. */
@@ -86,6 +92,6 @@ function areInOrder({ from, to }: { readonly from: number; readonly to: number }
   return from <= to
 }
 
-function isHonest({ marginalMj, attributedMj, by }: { readonly marginalMj: number; readonly attributedMj: number; readonly by: string }): boolean {
+function isZeroWhenUnknown({ marginalMj, attributedMj, by }: { readonly marginalMj: number; readonly attributedMj: number; readonly by: string }): boolean {
   return by !== 'unknown' || (marginalMj === 0 && attributedMj === 0)
 }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { bytes, bytesUpTo, extension, price } from './announcement.ts'
 import { decodeCbor, encodeCbor } from './cbor.ts'
 import { byteString, list, literal, record } from './encoding/shape.ts'
-import { decodeShape, encodeShape } from './encoding/shape-codec.ts'
+import { decodeShaped, encodeShape } from './encoding/shape-codec.ts'
 import { ERROR_CODES } from './errors.ts'
 import { LIMITS } from './limits.ts'
 
@@ -132,7 +132,7 @@ export type Hello = Extract<ControlMessage, { type: 'hello' }>
 
 type Receipts = Extract<ControlMessage, { type: 'receipts' }>
 
-const receiptsShape = record<Receipts>({
+export const receiptsShape = record<Receipts>({
   type: literal('receipts'),
   lease: byteString(32),
   flush: byteString(0, LIMITS.signedMessage),
@@ -148,6 +148,7 @@ export function encodeControl(message: ControlMessage): Uint8Array {
 
 /** Throws as `decodeCbor`. */
 export function decodeControl(bytes: Uint8Array): ControlMessage {
-  const message = bytes[0] === RECEIPTS_BYTE && bytes.byteLength <= LIMITS.controlFrame ? decodeShape(receiptsShape, bytes) : undefined
-  return (message as ControlMessage | undefined) ?? decodeCbor(bytes, controlSchema, LIMITS.controlFrame)
+  return bytes[0] === RECEIPTS_BYTE
+    ? decodeShaped(bytes, receiptsShape, controlSchema, LIMITS.controlFrame)
+    : decodeCbor(bytes, controlSchema, LIMITS.controlFrame)
 }

@@ -18,34 +18,24 @@ export type AccountId = string & { readonly brand: 'AccountId' }
 /** sha256 of a signed award, as 64 lower-case hex digits. */
 export type LeaseId = string & { readonly brand: 'LeaseId' }
 
-const DIGITS = Buffer.from('0123456789abcdef', 'latin1')
-/** What a character of ASCII stands for in hex, −1 for nothing. */
-const DIGIT_VALUES = Int8Array.from({ length: 128 }, (_, code) => DIGITS.indexOf(String.fromCharCode(code).toLowerCase()))
-/** Ids have at most so many bytes. A view of a short array's memory would first move it out of V8's heap, so theirs are read one by one. */
+/** Ids have at most so many bytes. */
 const MOST_ID_BYTES = 64
-const digits = Buffer.allocUnsafeSlow(2 * MOST_ID_BYTES)
+/** Short arrays lie in V8's heap; a view of one's memory would first move it out, which costs more than a copy. */
+const id = new Uint8Array(MOST_ID_BYTES)
+const idBuffer = Buffer.from(id.buffer)
 
 /** Lower-case hex of bytes; the text form of task, account and lease ids. */
 export function toHex(bytes: Uint8Array): string {
   const { length } = bytes
   if (length > MOST_ID_BYTES) return Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('hex')
-  for (let at = 0; at < length; at++) {
-    const byte = bytes[at] ?? 0
-    digits[2 * at] = DIGITS[byte >> 4] ?? 0
-    digits[2 * at + 1] = DIGITS[byte & 0xf] ?? 0
-  }
-  return digits.toString('latin1', 0, 2 * length)
+  for (let at = 0; at < length; at++) id[at] = bytes[at] ?? 0
+  return idBuffer.toString('hex', 0, length)
 }
 
-/** Bytes of hex, up to the first character that is none. */
+/** Bytes of lower-case hex. */
 export function fromHex(hex: string): Uint8Array {
-  const bytes = new Uint8Array(hex.length >> 1)
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = ((DIGIT_VALUES[hex.charCodeAt(2 * at)] ?? -1) << 4) | (DIGIT_VALUES[hex.charCodeAt(2 * at + 1)] ?? -1)
-    if (byte < 0) return bytes.slice(0, at)
-    bytes[at] = byte
-  }
-  return bytes
+  if (hex.length > 2 * MOST_ID_BYTES) return new Uint8Array(Buffer.from(hex, 'hex'))
+  return id.slice(0, idBuffer.write(hex, 'hex'))
 }
 
 /** Whether two byte strings are equal. */

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { bytes, bytesUpTo } from './announcement.ts'
-import { decodeCbor, encodeCbor } from './cbor.ts'
+import { encodeCbor } from './cbor.ts'
 import { dictionary } from './encoding/dictionary.ts'
-import { byteString, list, literal, optional, record, type Shape, text, tuple, unsigned } from './encoding/shape.ts'
-import { decodeShape, encodeShape } from './encoding/shape-codec.ts'
+import { byteString, list, literal, optional, record, text, tuple, unsigned } from './encoding/shape.ts'
+import { decodeShaped, encodeShape } from './encoding/shape-codec.ts'
 import { ERROR_CODES, MotorpoolError } from './errors.ts'
 import { LIMITS } from './limits.ts'
 import { TENSOR_TYPES, type Tensor, type TensorType, tensorByteLength } from './tensor.ts'
@@ -72,7 +72,6 @@ type TensorHeads = ResultHead['tensors']
 
 const isName = (word: string) => word.length > 0 && word.length <= LIMITS.name
 const shapes = {
-  name: text(isName),
   count: unsigned(),
   hash: byteString(32),
   envelope: byteString(0, LIMITS.signedMessage)
@@ -82,11 +81,11 @@ const common = {
   lease: shapes.hash,
   task: byteString(16),
   attempt: unsigned(1),
-  kind: shapes.name,
+  kind: text(isName),
   parameters: dictionary(isName, LONGEST_PARAMETER),
   tensors: list(
     tuple(
-      shapes.name,
+      text(isName),
       text(word => Object.hasOwn(TENSOR_TYPES, word)),
       list(shapes.count, 0, LIMITS.tensorRank),
       shapes.count
@@ -95,14 +94,14 @@ const common = {
     LIMITS.tensors
   )
 }
-const taskShape = record<TaskHead>({
+export const taskShape = record<TaskHead>({
   ...common,
   type: literal('task'),
   salt: shapes.hash,
   input: shapes.hash,
   deadlineMs: shapes.count
 })
-const resultShape = record<ResultHead>({
+export const resultShape = record<ResultHead>({
   ...common,
   type: literal('result'),
   part: shapes.count,
@@ -125,9 +124,7 @@ export function encodeTransferHead(head: TransferHead, room: Uint8Array): Uint8A
 
 /** Throws as `decodeCbor`. */
 export function decodeTransferHead(bytes: Uint8Array): TransferHead {
-  const shape: Shape = bytes[0] === TASK_BYTE ? taskShape : resultShape
-  const head = bytes.byteLength <= LIMITS.transferHead ? decodeShape(shape, bytes) : undefined
-  return (head as TransferHead | undefined) ?? decodeCbor(bytes, transferSchema, LIMITS.transferHead)
+  return decodeShaped(bytes, bytes[0] === TASK_BYTE ? taskShape : resultShape, transferSchema, LIMITS.transferHead)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { checkFields, decodeCbor, encodeCbor } from '../cbor.ts'
+import { decodeCbor } from '../cbor.ts'
 import { CborReader } from './cbor-reader.ts'
 import { CborWriter } from './cbor-writer.ts'
 import { afterGivingUp } from './give-up.ts'
@@ -35,26 +35,11 @@ export function decodeShape(shape: Shape, bytes: Uint8Array): unknown {
   }
 }
 
-/** Reads and writes one kind of message. */
-export interface ShapeCodec<T> {
-  /** Throws `ERR_SCHEMA` when a field doesn't fit, and as `encodeCbor`. */
-  readonly encode: (value: T) => Uint8Array
-  /** Throws as `decodeCbor`. */
-  readonly decode: (bytes: Uint8Array, limit: number) => T
-}
-
 /**
- * A codec for the few messages that each task needs, several times as fast as the libraries'. It decides nothing: `schema`, cborg and
- * the strict tokenizer are what a shape is tested against, and see to every message at which it gives up, so that errors are theirs.
+ * As `decodeCbor`, several times as fast for the few messages that each task needs. A shape decides nothing: `schema`, cborg and the
+ * strict tokenizer are what it is tested against, and see to every message at which it gives up, so that errors are theirs.
  */
-export function shapeCodec<T>(shape: Shape, schema: z.ZodType<T>): ShapeCodec<T> {
-  return {
-    encode: value => {
-      const bytes = encodeShape(shape, value)
-      if (bytes !== undefined) return bytes
-      checkFields(value, schema)
-      return encodeCbor(value)
-    },
-    decode: (bytes, limit) => ((bytes.byteLength <= limit ? decodeShape(shape, bytes) : undefined) as T | undefined) ?? decodeCbor(bytes, schema, limit)
-  }
+export function decodeShaped<T>(bytes: Uint8Array, shape: Shape, schema: z.ZodType<T>, limit: number): T {
+  const value = bytes.byteLength <= limit ? decodeShape(shape, bytes) : undefined
+  return (value as T | undefined) ?? decodeCbor(bytes, schema, limit)
 }

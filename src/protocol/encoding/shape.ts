@@ -38,13 +38,13 @@ export function byteString(least: number, most = least): Shape {
 }
 
 /** Names and words come again and again: so many are known with their bytes, those of ASCII whose head is one byte. */
-const KNOWN_TEXTS = 16
+const KNOWN_TEXTS = 64
 const LONGEST_KNOWN = 24
 
 /** Text that fits a rule, which must hold or not for good. */
 export function text(fits: (text: string) => boolean): Shape {
   const known: ({ readonly text: string; readonly bytes: Uint8Array } | undefined)[] = new Array(KNOWN_TEXTS).fill(undefined)
-  const place = (length: number, last: number) => (length + last) % KNOWN_TEXTS
+  const place = (length: number, last: number) => (31 * length + last) % KNOWN_TEXTS
   const remember = (value: string, bytes: Uint8Array) => {
     if (value.length === bytes.length - 1) known[place(value.length, bytes.at(-1) ?? 0)] = { text: value, bytes }
   }
