@@ -133,11 +133,11 @@ export function optional(shape: Shape): OptionalShape {
 /** For what is rare: wherever it is not absent, the library sees to the whole message. */
 export const seldom: OptionalShape = { write: giveUp, read: giveUp, optional: true }
 
-/** A map with these fields, at most 23, and no other; `holds` is a rule over all of them. */
+/** A map with these fields, at most 23, and no other; `holds` is a rule over all of them. What is read has them in the order of the wire. */
 export function record<T extends object>(fields: { readonly [Name in keyof T]-?: Shape | OptionalShape }, holds?: (value: T) => boolean): Shape {
   const names = Object.keys(fields) as (keyof T & string)[]
   const inOrder = names
-    .sort((left, right) => left.length - right.length || (left < right ? -1 : 1))
+    .toSorted((left, right) => left.length - right.length || (left < right ? -1 : 1))
     .map(name => ({ name, key: writtenBy(writer => writer.text(name)), shape: fields[name], isOptional: 'optional' in fields[name] }))
   return {
     write: (value, to) => {

@@ -176,7 +176,7 @@ describe.each(shaped)('the shape of $of', one => {
         else encoded.splice(at, 1, (old & 0xe0) | 24, old & 0x1f)
         expectAgreed(one, Uint8Array.from(encoded))
       }),
-      { numRuns: 2000 }
+      { numRuns: 1000 }
     )
   })
 
@@ -196,7 +196,7 @@ describe.each(shaped)('the shape of $of', one => {
         else if (what === 'add') fields.push(Buffer.concat([encodeCbor('zzzzzzzzzzzz'), encodeCbor(item)]))
         expectAgreed(one, messageOf(fields))
       }),
-      { numRuns: 1000 }
+      { numRuns: 500 }
     )
   })
 
@@ -225,7 +225,7 @@ describe.each(shaped)('the shape of $of', one => {
         expect(schema.safeParse(changed).success).toBe(true)
         expect(written).toEqual(encodeCbor(changed))
       }),
-      { numRuns: 1000 }
+      { numRuns: 500 }
     )
   })
 })
