@@ -1,5 +1,8 @@
 import { z } from 'zod'
 import { bytes, bytesUpTo, extension, price } from './announcement.ts'
+import { decodeCbor, encodeCbor } from './cbor.ts'
+import { byteString, list, literal, record } from './encoding/shape.ts'
+import { decodeShaped, encodeShape } from './encoding/shape-codec.ts'
 import { ERROR_CODES } from './errors.ts'
 import { LIMITS } from './limits.ts'
 
@@ -67,6 +70,8 @@ export const awardSchema = z.strictObject({
 })
 export type Award = z.infer<typeof awardSchema>
 
+const LONGEST_LEAF = 1024
+const MOST_LEAVES = 64
 const refusalCode = z.enum(ERROR_CODES)
 
 /** Frames of the control stream: dag-cbor, u32 big-endian length, at most `LIMITS.controlFrame` bytes. */
@@ -118,9 +123,32 @@ export const controlSchema = z.discriminatedUnion('type', [
   /** The vehicle departs: what cannot end in `secondsLeft` is to be moved now. */
   z.strictObject({ type: z.literal('leaving'), secondsLeft: integer, reason: z.string().max(128) }),
   /** Car to client, after unsigned results: the flush that signs them, and its leaves (dag-cbor) in the order of its tree. */
-  z.strictObject({ type: z.literal('receipts'), lease: bytes(32), flush: envelope, leaves: z.array(bytesUpTo(1024)).min(1).max(64) }),
+  z.strictObject({ type: z.literal('receipts'), lease: bytes(32), flush: envelope, leaves: z.array(bytesUpTo(LONGEST_LEAF)).min(1).max(MOST_LEAVES) }),
   /** Either side ends a lease. */
   z.strictObject({ type: z.literal('release'), lease: bytes(32) })
 ])
 export type ControlMessage = z.infer<typeof controlSchema>
 export type Hello = Extract<ControlMessage, { type: 'hello' }>
+
+type Receipts = Extract<ControlMessage, { type: 'receipts' }>
+
+export const receiptsShape = record<Receipts>({
+  type: literal('receipts'),
+  lease: byteString(32),
+  flush: byteString(0, LIMITS.signedMessage),
+  leaves: list(byteString(0, LONGEST_LEAF), 1, MOST_LEAVES)
+})
+/** The first byte of `receipts`, as of other maps of four. */
+const RECEIPTS_BYTE = 0xa4
+
+/** A message's dag-cbor, unchecked; throws as `encodeCbor`. */
+export function encodeControl(message: ControlMessage): Uint8Array {
+  return (message.type === 'receipts' ? encodeShape(receiptsShape, message) : undefined) ?? encodeCbor(message)
+}
+
+/** Throws as `decodeCbor`. */
+export function decodeControl(bytes: Uint8Array): ControlMessage {
+  return bytes[0] === RECEIPTS_BYTE
+    ? decodeShaped(bytes, receiptsShape, controlSchema, LIMITS.controlFrame)
+    : decodeCbor(bytes, controlSchema, LIMITS.controlFrame)
+}

@@ -2,6 +2,8 @@ import type { z } from 'zod'
 import { type Announcement, announcementSchema, type Beacon, beaconSchema, type Capacity, capacitySchema } from './announcement.ts'
 import { decodeCbor, encodeCbor } from './cbor.ts'
 import { type Award, awardSchema, type Binding, bindingSchema, type Offer, offerSchema } from './control.ts'
+import type { Shape } from './encoding/shape.ts'
+import { decodeShaped, encodeShape } from './encoding/shape-codec.ts'
 import { MotorpoolError } from './errors.ts'
 import { equalBytes, fromHex, peerIdOfKey, peerIdToBytes } from './ids.ts'
 import { LIMITS } from './limits.ts'
@@ -17,6 +19,8 @@ export interface OpenOptions<T> {
   readonly object: string
   readonly schema: z.ZodType<T>
   readonly limit: number
+  /** Reads what comes often. */
+  readonly shape?: Shape
 }
 
 /** Protobuf tags of libp2p's `Envelope` (RFC 0002, signed envelopes), and the key field up to the raw key. */
@@ -27,11 +31,11 @@ const SIGNATURE_HEAD = fromHex('2a40')
 
 /**
  * Signs dag-cbor of `value` in a libp2p envelope (the bytes of `RecordEnvelope`), domain and payload type
- * `motorpool/<object>/1`.
+ * `motorpool/<object>/1`. A `shape` writes what is sealed often.
  */
-export function sealEnvelope(signer: Signer, object: string, value: unknown): Uint8Array {
+export function sealEnvelope(signer: Signer, object: string, value: unknown, shape?: Shape): Uint8Array {
   const type = payloadType(object)
-  const payload = encodeCbor(value)
+  const payload = (shape === undefined ? undefined : encodeShape(shape, value)) ?? encodeCbor(value)
   const signature = signer.sign(signedBytes(type, payload))
   return concat([
     PUBLIC_KEY_HEAD,
@@ -52,7 +56,7 @@ export function sealEnvelope(signer: Signer, object: string, value: unknown): Ui
  * `ERR_BAD_ENCODING`, `ERR_BAD_SIGNATURE` (another object's domain, an unusable key, a wrong signature) and `ERR_SCHEMA`.
  */
 export function openEnvelope<T>(bytes: Uint8Array, options: OpenOptions<T>): Opened<T> {
-  const { object, schema, limit } = options
+  const { object, schema, limit, shape } = options
   if (bytes.byteLength > limit)
     throw new MotorpoolError('ERR_TOO_LARGE', `the signed ${object} has ${bytes.byteLength} bytes, at most ${limit} are allowed; send less`)
   const fields = readEnvelope(bytes, object)
@@ -60,7 +64,8 @@ export function openEnvelope<T>(bytes: Uint8Array, options: OpenOptions<T>): Ope
   if (!equalBytes(fields.type, type)) throw new MotorpoolError('ERR_BAD_SIGNATURE', `the signed object is not a ${object}; send one of type ${type.toString()}`)
   if (!verifySignature(fields.publicKey, signedBytes(type, fields.payload), fields.signature))
     throw new MotorpoolError('ERR_BAD_SIGNATURE', `the signature of the ${object} is wrong; it was changed or signed by another key`)
-  return { value: decodeCbor(fields.payload, schema, limit), publicKey: fields.publicKey }
+  const value = shape === undefined ? decodeCbor(fields.payload, schema, limit) : decodeShaped(fields.payload, shape, schema, limit)
+  return { value, publicKey: fields.publicKey }
 }
 
 /** An announcement, signed by the peer that it names as client. */

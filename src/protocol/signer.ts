@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { MotorpoolError } from './errors.ts'
-import { fromHex } from './ids.ts'
+import { fromHex, toHex } from './ids.ts'
 import { forgetOldest } from './limits.ts'
 
 /** Signs with one Ed25519 key that it keeps to itself. */
@@ -72,7 +72,7 @@ export function isUsablePublicKey(publicKey: Uint8Array): boolean {
 }
 
 function usableKey(publicKey: Uint8Array): KeyObject | undefined {
-  const name = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.byteLength).toString('latin1')
+  const name = toHex(publicKey)
   const cached = cachedKeys.get(name)
   if (cached !== undefined) {
     cachedKeys.delete(name)

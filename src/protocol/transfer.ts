@@ -1,12 +1,18 @@
 import { z } from 'zod'
 import { bytes, bytesUpTo } from './announcement.ts'
+import { encodeCbor } from './cbor.ts'
+import { dictionary } from './encoding/dictionary.ts'
+import { byteString, list, literal, optional, record, text, tuple, unsigned } from './encoding/shape.ts'
+import { decodeShaped, encodeShape } from './encoding/shape-codec.ts'
 import { ERROR_CODES, MotorpoolError } from './errors.ts'
 import { LIMITS } from './limits.ts'
 import { TENSOR_TYPES, type Tensor, type TensorType, tensorByteLength } from './tensor.ts'
 
 const integer = z.int().nonnegative()
 const name = z.string().min(1).max(LIMITS.name)
-const parameters = z.record(name, z.union([integer, z.int(), z.string().max(4096), z.boolean(), bytesUpTo(4096), z.null()]))
+/** Of a text or byte string. */
+const LONGEST_PARAMETER = 4096
+const parameters = z.record(name, z.union([integer, z.int(), z.string().max(LONGEST_PARAMETER), z.boolean(), bytesUpTo(LONGEST_PARAMETER), z.null()]))
 /** [name, type, dims, bytes in the payload]; payloads are the tensors' bytes one after another in this order. */
 const tensors = z
   .array(z.tuple([name, z.enum(Object.keys(TENSOR_TYPES) as [TensorType, ...TensorType[]]), z.array(integer).max(LIMITS.tensorRank), integer]))
@@ -63,6 +69,63 @@ export type TransferHead = z.infer<typeof transferSchema>
 export type TaskHead = Extract<TransferHead, { type: 'task' }>
 export type ResultHead = Extract<TransferHead, { type: 'result' }>
 type TensorHeads = ResultHead['tensors']
+
+const isName = (word: string) => word.length > 0 && word.length <= LIMITS.name
+const shapes = {
+  count: unsigned(),
+  hash: byteString(32),
+  envelope: byteString(0, LIMITS.signedMessage)
+}
+/** What both heads of a task have. */
+const common = {
+  lease: shapes.hash,
+  task: byteString(16),
+  attempt: unsigned(1),
+  kind: text(isName),
+  parameters: dictionary(isName, LONGEST_PARAMETER),
+  tensors: list(
+    tuple(
+      text(isName),
+      text(word => Object.hasOwn(TENSOR_TYPES, word)),
+      list(shapes.count, 0, LIMITS.tensorRank),
+      shapes.count
+    ),
+    0,
+    LIMITS.tensors
+  )
+}
+export const taskShape = record<TaskHead>({
+  ...common,
+  type: literal('task'),
+  salt: shapes.hash,
+  input: shapes.hash,
+  deadlineMs: shapes.count
+})
+export const resultShape = record<ResultHead>({
+  ...common,
+  type: literal('result'),
+  part: shapes.count,
+  proof: optional(
+    record<NonNullable<ResultHead['proof']>>({ flush: shapes.envelope, leaf: shapes.envelope, index: shapes.count, path: list(shapes.hash, 0, 32) })
+  )
+})
+/** The first byte of a task's head: a map of ten. The heads of the other transfers have fewer fields. */
+const TASK_BYTE = 0xaa
+
+/** `room` for the transfer's lengths, then the head's dag-cbor. Throws `ERR_SCHEMA` for a head that others would refuse, and as `encodeCbor`. */
+export function encodeTransferHead(head: TransferHead, room: Uint8Array): Uint8Array {
+  const encoded = encodeShape(head.type === 'task' ? taskShape : resultShape, head, room)
+  if (encoded !== undefined) return encoded
+  const checked = transferSchema.safeParse(head)
+  if (checked.success) return new Uint8Array(Buffer.concat([room, encodeCbor(head)]))
+  const issue = checked.error.issues[0]
+  throw new MotorpoolError('ERR_SCHEMA', `field ${issue?.path.join('.') || '(root)'} of a transfer does not fit: ${issue?.message}; send less or split it`)
+}
+
+/** Throws as `decodeCbor`. */
+export function decodeTransferHead(bytes: Uint8Array): TransferHead {
+  return decodeShaped(bytes, bytes[0] === TASK_BYTE ? taskShape : resultShape, transferSchema, LIMITS.transferHead)
+}
 
 /**
  * Cuts a payload into its tensors; copies only a tensor that arrived in several pieces, or each once to memory of its own, aligned

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { z } from 'zod'
 import { decodeCbor, encodeCbor } from '../../src/protocol/cbor.ts'
-import { controlSchema } from '../../src/protocol/control.ts'
+import { controlSchema, decodeControl, encodeControl } from '../../src/protocol/control.ts'
 import { openAnnouncement, openAward, openBeacon, openBinding, openCapacity, openOffer, sealEnvelope } from '../../src/protocol/envelope.ts'
 import { equalBytes } from '../../src/protocol/ids.ts'
 import { LIMITS } from '../../src/protocol/limits.ts'
 import { signerFromSeed } from '../../src/protocol/signer.ts'
-import { transferSchema } from '../../src/protocol/transfer.ts'
+import { decodeTransferHead, encodeTransferHead, transferSchema } from '../../src/protocol/transfer.ts'
 import { expectGolden, expectRefused, refusalOf } from '../fixtures/wire/golden.ts'
 import { control, seed, signed, transfers } from '../fixtures/wire/samples.ts'
 
@@ -121,5 +121,35 @@ describe('on the wire', () => {
 
   it('transfer heads have the golden bytes', () => {
     expectGolden('transfer', Object.fromEntries(Object.entries(transfers).map(([name, value]) => [name, encodeCbor(value)])))
+  })
+})
+
+describe('what has a shape', () => {
+  const room = new Uint8Array(8)
+
+  it.each(Object.entries(transfers))('is sent and read as the library does: transfer %s', (_, head) => {
+    const encoded = encodeTransferHead(head, room)
+    expect(encoded).toStrictEqual(new Uint8Array([...room, ...encodeCbor(head)]))
+    expect(decodeTransferHead(encoded.subarray(room.length))).toEqual(head)
+  })
+
+  it.each(Object.entries(control))('is sent and read as the library does: control %s', (_, message) => {
+    const encoded = encodeControl(message)
+    expect(encoded).toStrictEqual(encodeCbor(message))
+    expect(decodeControl(encoded)).toEqual(message)
+  })
+
+  it('is refused by size, encoding and field with the errors of the library', () => {
+    const { task } = transfers
+    if (task?.type !== 'task') throw new Error('no sample of a task')
+    const bytes = encodeCbor(task)
+    expectRefused(() => decodeTransferHead(new Uint8Array(LIMITS.transferHead + 1)), 'ERR_TOO_LARGE')
+    expectRefused(() => decodeTransferHead(new Uint8Array()), 'ERR_BAD_ENCODING')
+    expectRefused(() => decodeTransferHead(Uint8Array.from([...bytes, 0])), 'ERR_BAD_ENCODING')
+    expect(() => decodeTransferHead(encodeCbor({ ...task, salt: new Uint8Array(31) }))).toThrow(/field salt .*32 bytes/)
+    expect(() => encodeTransferHead({ ...task, salt: new Uint8Array(31) }, room)).toThrow(/field salt of a transfer .*32 bytes/)
+    expectRefused(() => encodeTransferHead({ ...task, kind: '\uD800' }, room), 'ERR_BAD_ENCODING')
+    expectRefused(() => decodeControl(encodeCbor({ ...control.receipts, leaves: [] })), 'ERR_SCHEMA')
+    expectRefused(() => decodeControl(new Uint8Array(LIMITS.controlFrame + 1).fill(0xa4)), 'ERR_TOO_LARGE')
   })
 })

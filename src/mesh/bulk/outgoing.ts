@@ -1,13 +1,14 @@
-import { encodeCbor } from '../../protocol/cbor.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type TransferHead, transferSchema } from '../../protocol/transfer.ts'
+import { encodeTransferHead, type TransferHead } from '../../protocol/transfer.ts'
 import { LENGTHS_BYTES } from './transfer-reader.ts'
 
 export type Payload = readonly Uint8Array[] | { readonly byteLength: number; readonly parts: AsyncIterable<Uint8Array> }
 
 /** A transfer of at most this many bytes goes out in one piece and never waits for a larger one. */
 export const SMALL_BYTES = 256 * 1024
+
+const NO_LENGTHS = new Uint8Array(LENGTHS_BYTES)
 
 /** A transfer on its way out. */
 export interface Outgoing {
@@ -32,24 +33,17 @@ export function createOutgoing(head: TransferHead, payload: Payload, signal: Abo
   if (!(byteLength <= LIMITS.transferPayload)) {
     throw new MotorpoolError('ERR_TOO_LARGE', `the payload has ${byteLength} bytes, at most ${LIMITS.transferPayload} are allowed; split or shrink it`)
   }
-  const checked = transferSchema.safeParse(head)
-  if (!checked.success)
-    throw new MotorpoolError(
-      'ERR_SCHEMA',
-      `field ${checked.error.issues[0]?.path.join('.') || '(root)'} of a transfer does not fit: ${checked.error.issues[0]?.message}; send less or split it`
-    )
-  const encoded = encodeCbor(head)
-  if (encoded.byteLength > LIMITS.transferHead) {
+  const prefix = encodeTransferHead(head, NO_LENGTHS)
+  const headLength = prefix.byteLength - LENGTHS_BYTES
+  if (headLength > LIMITS.transferHead) {
     throw new MotorpoolError(
       'ERR_TOO_LARGE',
-      `a transfer's description has ${encoded.byteLength} bytes, at most ${LIMITS.transferHead} are allowed; use fewer or shorter names`
+      `a transfer's description has ${headLength} bytes, at most ${LIMITS.transferHead} are allowed; use fewer or shorter names`
     )
   }
-  const prefix = new Uint8Array(LENGTHS_BYTES + encoded.byteLength)
-  const view = new DataView(prefix.buffer)
-  view.setUint32(0, encoded.byteLength)
+  const view = new DataView(prefix.buffer, prefix.byteOffset)
+  view.setUint32(0, headLength)
   view.setUint32(4, byteLength)
-  prefix.set(encoded, LENGTHS_BYTES)
   const done = Promise.withResolvers<void>()
   return { prefix, parts, source, byteLength, small: parts !== undefined && byteLength <= SMALL_BYTES, signal, done }
 }

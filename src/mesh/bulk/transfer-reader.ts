@@ -1,7 +1,6 @@
-import { decodeCbor } from '../../protocol/cbor.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { LIMITS } from '../../protocol/limits.ts'
-import { type TransferHead, transferSchema } from '../../protocol/transfer.ts'
+import { decodeTransferHead, type TransferHead } from '../../protocol/transfer.ts'
 
 /** Head length and payload length, u32 big-endian each. */
 export const LENGTHS_BYTES = 8
@@ -39,7 +38,7 @@ export function createTransferReader(init: TransferReaderInit): TransferReader {
     headParts = []
     lengthsFilled = 0
     payloadLeft = view.getUint32(4)
-    push = init.onTransfer(decodeCbor(bytes, transferSchema, LIMITS.transferHead), payloadLeft)
+    push = init.onTransfer(decodeTransferHead(bytes), payloadLeft)
   }
 
   return {

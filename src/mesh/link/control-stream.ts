@@ -1,6 +1,5 @@
 import type { Stream } from '@libp2p/interface'
-import { decodeCbor, encodeCbor } from '../../protocol/cbor.ts'
-import { type ControlMessage, controlSchema } from '../../protocol/control.ts'
+import { type ControlMessage, decodeControl, encodeControl } from '../../protocol/control.ts'
 import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
 import { createFrameReader, frameHead } from '../../protocol/frames.ts'
 import { LIMITS } from '../../protocol/limits.ts'
@@ -38,13 +37,13 @@ export function createControlStream(stream: Stream, listener: ControlListener, u
   const read = createFrameReader({
     limit: LIMITS.controlFrame,
     onFrame: parts => {
-      if (!ended) control.listener.onMessage(decodeCbor(joined(parts), controlSchema, LIMITS.controlFrame))
+      if (!ended) control.listener.onMessage(decodeControl(joined(parts)))
     }
   })
   const control: ControlStream = {
     listener,
     send: message => {
-      const frame = encodeCbor(message)
+      const frame = encodeControl(message)
       if (frame.byteLength > LIMITS.controlFrame) {
         throw new MotorpoolError(
           'ERR_TOO_LARGE',
