@@ -2,7 +2,7 @@ import { checkResult, createFlushCache, type ReadLeaf } from '../../ledger/check
 import { decodeLeaf } from '../../ledger/leaf.ts'
 import { treeProofs } from '../../ledger/merkle.ts'
 import type { Price } from '../../ledger/price.ts'
-import { encodeReceipt } from '../../ledger/receipt.ts'
+import type { Receipt } from '../../ledger/receipt.ts'
 import type { Link } from '../../mesh/mesh.ts'
 import { saltedDigest, valueDigest } from '../../protocol/digest.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
@@ -79,7 +79,7 @@ export function proveResult(
   proof: ResultProof,
   arrived: ArrivedResult,
   expected: ExpectedResult
-): { readonly receipt: Uint8Array; readonly queuedUs: number; readonly ranUs: number } {
+): { readonly receipt: Receipt; readonly queuedUs: number; readonly ranUs: number } {
   const { attempt } = expected
   const verdict = checkResult(
     proof,
@@ -99,13 +99,13 @@ export function proveResult(
     proof.read
   )
   if (!verdict.accepted) throw new MotorpoolError('ERR_BAD_RESULT', `${verdict.reason}; the task goes to another car`)
-  const receipt = encodeReceipt({
+  const receipt: Receipt = {
     flush: proof.flush,
     leaf: proof.leaf,
     proof: { index: proof.index, path: proof.path },
     binding: expected.binding,
     opening: { salt: attempt.salt }
-  })
+  }
   return { receipt, queuedUs: verdict.leaf.times.queuedUs, ranUs: verdict.leaf.times.ranUs }
 }
 

@@ -1,3 +1,4 @@
+import { encodeReceipt, type Receipt } from '../../ledger/receipt.ts'
 import type { ClientJournal } from '../../ledger/store/client-journal.ts'
 import type { Link, TransferBody } from '../../mesh/mesh.ts'
 import { saltedDigest, valueDigest } from '../../protocol/digest.ts'
@@ -75,7 +76,7 @@ interface Submission {
   sendUs: number
   /** Outputs of the current attempt. */
   arrived: ArrivedResult | undefined
-  proven: { readonly receipt: Uint8Array; readonly queuedUs: number; readonly ranUs: number } | undefined
+  proven: { readonly receipt: Receipt; readonly queuedUs: number; readonly ranUs: number } | undefined
 }
 
 export function createSubmissions(init: SubmissionsInit): Submissions {
@@ -198,7 +199,7 @@ export function createSubmissions(init: SubmissionsInit): Submissions {
       car: attempt.car,
       carAccount: held.heard.contact.account,
       signed: proven !== undefined,
-      receipt: proven?.receipt ?? new Uint8Array(0),
+      receipt: proven === undefined ? new Uint8Array(0) : encodeReceipt(proven.receipt),
       receipted: receipted.promise,
       provisional: true,
       times: {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { attemptKey, proofsOf, proveResult } from '../../../src/client/tasks/exchange.ts'
 import { signFlush } from '../../../src/ledger/flush.ts'
+import { encodeReceipt } from '../../../src/ledger/receipt.ts'
 import { verifyReceipt } from '../../../src/ledger/verify-receipt.ts'
 import { sealEnvelope } from '../../../src/protocol/envelope.ts'
 import { type LeaseId, type PeerId, type TaskId, toHex } from '../../../src/protocol/ids.ts'
@@ -14,7 +15,7 @@ const { flush, leaves } = signFlush(signers.carAccount, flushHeader, [leaf, ...o
 function receiptFrom(came: readonly Uint8Array[]): Uint8Array {
   const proof = proofsOf(flush, came).get(attemptKey(toHex(task), 1))
   if (proof === undefined) throw new RangeError('the leaf has a proof')
-  return proveResult(
+  const { receipt } = proveResult(
     proof,
     { part: 0, outputs: {}, output: leaf.output, checkUs: 0 },
     {
@@ -25,7 +26,8 @@ function receiptFrom(came: readonly Uint8Array[]): Uint8Array {
       binding: sealEnvelope(signers.carAccount, 'binding', binding),
       price
     }
-  ).receipt
+  )
+  return encodeReceipt(receipt)
 }
 
 describe('a flush that comes after its results', () => {
