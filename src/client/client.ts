@@ -36,7 +36,7 @@ export interface TaskResult {
   readonly carAccount: AccountId
   /** Whether the receipt is there; false only for who asked for `unsigned`. */
   readonly signed: boolean
-  /** A receipt file with its opening (the salt); `motorpool verify` reads it offline. Empty while not `signed`. */
+  /** A receipt file with its opening (the salt); `motorpool verify` reads it offline. Made when it is first read; empty while not `signed`. */
   readonly receipt: Uint8Array
   /** The receipt, when it is there and holds; rejects `ERR_BAD_RESULT` when the car fails to prove what it delivered. */
   readonly receipted: Promise<Uint8Array>

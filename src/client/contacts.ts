@@ -15,12 +15,13 @@ import {
   peerIdFromBytes,
   peerIdToBytes,
   sha256,
+  type TaskId,
   toHex
 } from '../protocol/ids.ts'
 import { forgetOldest, LIMITS } from '../protocol/limits.ts'
 import type { Signer } from '../protocol/signer.ts'
-import type { ResultHead } from '../protocol/transfer.ts'
 import { completionRate, type Experience, NO_EXPERIENCE, recordOutcome } from '../trust/experience.ts'
+import type { FlushProof } from './tasks/exchange.ts'
 
 /** A car that offered to this client on the link that is open now. */
 export interface Contact {
@@ -72,11 +73,12 @@ export function writeAward(
   slots: number,
   nonce: Uint8Array,
   nowSeconds: number
-): { readonly lease: LeaseId; readonly envelope: Uint8Array } {
+): { readonly held: AwardedLease; readonly envelope: Uint8Array } {
+  const carAccount = fromHex(heard.contact.account)
   const award: Award = {
     v: 1,
     client: account.publicKey,
-    car: fromHex(heard.contact.account),
+    car: carAccount,
     offer: heard.digest,
     model: cidToBytes(heard.model),
     slots,
@@ -86,7 +88,8 @@ export function writeAward(
     expires: nowSeconds + LEASE_SECONDS
   }
   const envelope = sealEnvelope(account, 'award', award)
-  return { lease: toHex(sha256(envelope)) as LeaseId, envelope }
+  const leaseBytes = sha256(envelope)
+  return { held: { lease: toHex(leaseBytes) as LeaseId, leaseBytes, carAccount, heard, early: new Map() }, envelope }
 }
 
 /** Car accounts remembered, and as many that lied; a car has a new one at each stay, so those not met for longest go first. */
@@ -125,9 +128,12 @@ export function createMemory(): {
 /** An award, granted or not yet. */
 export interface AwardedLease {
   readonly lease: LeaseId
+  readonly leaseBytes: Uint8Array
+  /** Raw. */
+  readonly carAccount: Uint8Array
   readonly heard: HeardOffer
-  /** Receipts that overtook their results, by `task/attempt`. */
-  readonly early: Map<string, NonNullable<ResultHead['proof']>>
+  /** Receipts that overtook the results of current attempts. */
+  readonly early: Map<TaskId, FlushProof>
 }
 
 /** Says something to a car that may be gone; a lost link is noticed elsewhere. */

@@ -10,7 +10,7 @@ import { createModelClient, type ModelClient } from './model-client.ts'
 import { runJob } from './run-job.ts'
 import { type ClientSettings, DEFAULT_TARGET_MS } from './steps/client-state.ts'
 import { prepareInput } from './tasks/prepare-input.ts'
-import type { TaskSubmission } from './tasks/submissions.ts'
+import type { TaskSubmission } from './tasks/submission.ts'
 
 export interface ClientInit {
   readonly mesh: Mesh

@@ -10,7 +10,8 @@ import { type AwardedLease, type createMemory, type HeardOffer, quietly, writeAw
 import { type AskedModel, describeModel } from './find-model.ts'
 import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './steps/client-state.ts'
 import { clientStep } from './steps/client-step.ts'
-import { createSubmissions, type TaskSubmission } from './tasks/submissions.ts'
+import type { TaskSubmission } from './tasks/submission.ts'
+import { createSubmissions } from './tasks/submissions.ts'
 
 export interface ModelClientInit {
   readonly mesh: Mesh
@@ -132,10 +133,10 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   function award({ ask, car, slots }: Extract<ClientEffect, { type: 'award' }>): void {
     const heard = board.offerOf(ask, car)
     if (heard === undefined) return
-    const written = writeAward(account, heard, slots, init.randomBytes(16), Math.floor(clock.unixMs() / 1000))
-    awards.set(car, { lease: written.lease, heard, early: new Map() })
+    const { held, envelope } = writeAward(account, heard, slots, init.randomBytes(16), Math.floor(clock.unixMs() / 1000))
+    awards.set(car, held)
     try {
-      heard.contact.link.send({ type: 'award', award: written.envelope })
+      heard.contact.link.send({ type: 'award', award: envelope })
     } catch {
       queueMicrotask(() => step({ type: 'refused', car }))
     }

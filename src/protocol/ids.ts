@@ -9,7 +9,7 @@ export type PeerId = string & { readonly brand: 'PeerId' }
 /** CIDv1 (raw, sha2-256, base32) of a model's signed manifest. */
 export type ModelCid = string & { readonly brand: 'ModelCid' }
 
-/** A task's 16 random bytes, as 32 lower-case hex digits; ids that a client drew at once share the first half. */
+/** A task's 16 bytes, 15 of them random, as 32 lower-case hex digits; ids that a client drew at once differ in the last byte alone, which counts them. */
 export type TaskId = string & { readonly brand: 'TaskId' }
 
 /** A raw Ed25519 account key (32 bytes), as 64 lower-case hex digits. */

@@ -1,13 +1,17 @@
 import { join } from 'node:path'
 import { MotorpoolError } from '../../protocol/errors.ts'
-import { equalBytes, toHex } from '../../protocol/ids.ts'
+import { toHex } from '../../protocol/ids.ts'
+import { encodeReceipt, type Receipt } from '../receipt.ts'
 import type { DataFolder } from './data-folder.ts'
 import { createWriter, damaged, guard, openDatabase, type Row, rowSum } from './open-database.ts'
+import { checkResult, joined, RESULT_TABLE, type ResultRow } from './result-row.ts'
+import { checkDraw, createTaskNumbers, DRAW_TABLE, type NumberedTask } from './task-numbers.ts'
 
 /** Rows are only ever added, one after another: a commit then writes few pages, however many tasks there were before. */
 const SCHEMA = `
-  CREATE TABLE attempt (task BLOB, attempt INTEGER, car TEXT, sum BLOB, UNIQUE (task, attempt));
-  CREATE TABLE result (task BLOB UNIQUE, attempt INTEGER, car TEXT, receipt BLOB, sum BLOB)`
+  ${DRAW_TABLE};
+  CREATE TABLE attempt (task INTEGER, attempt INTEGER, car TEXT, sum INTEGER, PRIMARY KEY (task, attempt)) WITHOUT ROWID;
+  ${RESULT_TABLE}`
 
 /** A task as the journal knows it. */
 export interface JournaledTask {
@@ -29,8 +33,8 @@ export interface AttemptRecord {
 export interface ResultRecord {
   readonly task: Uint8Array
   readonly attempt: number
-  /** The receipt file. */
-  readonly receipt: Uint8Array
+  /** What the receipt file holds; results that share their `flush` and `binding`, as objects, share their place on the disk. */
+  readonly receipt: Receipt
   /** The account of the car that gave it. */
   readonly car: string
 }
@@ -38,10 +42,10 @@ export interface ResultRecord {
 /** What a client must not forget. What a call has written is on disk when it returns; task ids are raw bytes. */
 export interface ClientJournal {
   /**
-   * Records the first attempts of tasks to come, under ids that were never used, so that none of them has to be recorded when it is
-   * sent. Throws `ERR_ATTEMPT_USED` for an id that is known.
+   * Records the first attempts of tasks to come, so that none of them has to be recorded when it is sent: their ids are `start`, of 15
+   * bytes, and a last byte from 0 to `count` − 1. Throws `ERR_ATTEMPT_USED` when a task is known whose id begins so.
    */
-  reserve: (tasks: readonly Uint8Array[]) => void
+  reserve: (start: Uint8Array, count: number) => void
   /** Before an attempt is sent. Throws `ERR_ATTEMPT_USED` unless it is above every earlier one and no result has come. */
   recordAttempt: (task: Uint8Array, attempt: number, car: string) => void
   /** Many at once for the price of one write: all or, when one throws, none. */
@@ -56,72 +60,111 @@ export interface ClientJournal {
   close: () => void
 }
 
+type Sent = Pick<JournaledTask, 'attempt' | 'car'>
+
+/** The result whose row holds what others of its flush and write share with it. */
+type FirstOfFlush = Pick<Receipt, 'binding'> & Pick<ResultRecord, 'car'> & { readonly number: number }
+
 /** Opens `client-journal.sqlite`; throws `ERR_DATA_FOLDER` naming it, here or later, when it is damaged or can't be written. */
 export function openClientJournal(folder: Pick<DataFolder, 'path'>): ClientJournal {
   const file = join(folder.path, 'client-journal.sqlite')
-  const database = openDatabase({ file, schema: SCHEMA, version: 2, checks: { attempt: checkAttempt, result: checkResult } })
-  const insertAttempt = database.prepare('INSERT INTO attempt VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
+  const database = openDatabase({
+    file,
+    schema: SCHEMA,
+    version: 3,
+    checks: { draw: row => checkDraw(file, row), attempt: checkAttempt, result: row => checkResult(file, row) }
+  })
+  const insertAttempt = database.prepare('INSERT INTO attempt VALUES (?, ?, ?, ?)')
   const insertResult = database.prepare(
-    'INSERT INTO result SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT max(attempt) FROM attempt WHERE task = ?1) = ?2 ON CONFLICT DO NOTHING'
+    `INSERT INTO result SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+      WHERE coalesce((SELECT max(attempt) FROM attempt WHERE task = ?1), ?12) = ?2 ON CONFLICT DO NOTHING`
   )
   const selectAttempt = database.prepare('SELECT * FROM attempt WHERE task = ? ORDER BY attempt DESC LIMIT 1')
-  const inOneWrite = createWriter(database, file)
   const selectResult = database.prepare('SELECT * FROM result WHERE task = ?')
+  const numbers = createTaskNumbers(database, file)
+  const inOneWrite = createWriter(database, file)
 
-  function checkAttempt({ task, attempt, car, sum }: Row): { readonly attempt: number; readonly car: string } {
-    const sound = task instanceof Uint8Array && typeof attempt === 'number' && typeof car === 'string' && sum instanceof Uint8Array
-    if (!sound || !equalBytes(sum, rowSum(task, attempt, car))) throw damaged(file)
+  function checkAttempt({ task, attempt, car, sum }: Row): Sent {
+    const sound = typeof task === 'number' && typeof attempt === 'number' && typeof car === 'string'
+    if (!sound || sum !== rowSum(task, attempt, car)) throw damaged(file)
     return { attempt, car }
   }
 
-  function checkResult({ task, attempt, car, receipt, sum }: Row): { readonly attempt: number; readonly car: string; readonly receipt: Uint8Array } {
-    const sound =
-      task instanceof Uint8Array &&
-      typeof attempt === 'number' &&
-      typeof car === 'string' &&
-      receipt instanceof Uint8Array &&
-      sum instanceof Uint8Array &&
-      equalBytes(sum, rowSum(task, attempt, car, receipt))
-    if (!sound) throw damaged(file)
-    return { attempt, car, receipt }
+  /** The current attempt, and whom it was sent to. */
+  function sentOf({ number, reserved }: NumberedTask): Sent | undefined {
+    const row = guard(file, () => selectAttempt.get(number))
+    if (row !== undefined) return checkAttempt(row)
+    return reserved ? { attempt: 1, car: '' } : undefined
   }
 
-  const attemptOf = (task: Uint8Array): { readonly attempt: number; readonly car: string } | undefined => {
-    const row = guard(file, () => selectAttempt.get(task))
-    return row === undefined ? undefined : checkAttempt(row)
+  function resultOf(number: number): ResultRow | undefined {
+    const row = guard(file, () => selectResult.get(number))
+    return row === undefined ? undefined : checkResult(file, row)
   }
 
   function taskOf(task: Uint8Array): JournaledTask | undefined {
-    const latest = attemptOf(task)
-    const row = guard(file, () => selectResult.get(task))
-    if (row !== undefined) return checkResult(row)
-    return latest === undefined ? undefined : { ...latest, receipt: undefined }
+    const numbered = numbers.find(task)
+    if (numbered === undefined) return undefined
+    const result = resultOf(numbered.number)
+    if (result === undefined) {
+      const sent = sentOf(numbered)
+      return sent === undefined ? undefined : { ...sent, receipt: undefined }
+    }
+    const shared = result.shared ?? resultOf(result.first)?.shared
+    if (shared === undefined) throw damaged(file)
+    const { car, ...parts } = shared
+    return { attempt: result.attempt, car, receipt: encodeReceipt({ ...result.own, ...parts }) }
   }
 
   function isCurrent(task: Uint8Array, attempt: number): boolean {
-    const found = taskOf(task)
-    return found !== undefined && found.attempt === attempt && found.receipt === undefined
+    const numbered = numbers.find(task)
+    return numbered !== undefined && sentOf(numbered)?.attempt === attempt && resultOf(numbered.number) === undefined
   }
 
-  function writeAttempt({ task, attempt, car }: AttemptRecord): void {
-    const found = taskOf(task)
-    if (found !== undefined && (found.receipt !== undefined || found.attempt >= attempt)) throw used(task, attempt)
-    insertAttempt.run(task, attempt, car, rowSum(task, attempt, car))
+  /** All of it or, when one throws, nothing. */
+  function write<Of>(records: readonly Of[], writeOne: (record: Of) => void): void {
+    try {
+      inOneWrite(() => {
+        for (const record of records) writeOne(record)
+      })
+    } catch (error) {
+      numbers.forget()
+      throw error
+    }
   }
 
-  function writeFirst(task: Uint8Array): void {
-    if (insertAttempt.run(task, 1, '', rowSum(task, 1, '')).changes !== 1) throw used(task, 1)
+  function recordAttempts(records: readonly AttemptRecord[]): void {
+    write(records, ({ task, attempt, car }) => {
+      const numbered = numbers.give(task)
+      const sent = sentOf(numbered)
+      if ((sent !== undefined && sent.attempt >= attempt) || resultOf(numbered.number) !== undefined) throw used(task, attempt)
+      insertAttempt.run(numbered.number, attempt, car, rowSum(numbered.number, attempt, car))
+    })
   }
 
-  function writeResult({ task, attempt, receipt, car }: ResultRecord): void {
-    if (insertResult.run(task, attempt, car, receipt, rowSum(task, attempt, car, receipt)).changes !== 1) throw used(task, attempt)
+  function recordResults(records: readonly ResultRecord[]): void {
+    const firsts = new Map<Uint8Array, FirstOfFlush>()
+    write(records, record => writeResult(record, firsts))
   }
 
-  const recordAttempts = (records: readonly AttemptRecord[]): void => inOneWrite(() => records.forEach(writeAttempt))
-  const recordResults = (records: readonly ResultRecord[]): void => inOneWrite(() => records.forEach(writeResult))
+  function writeResult({ task, attempt, receipt, car }: ResultRecord, firsts: Map<Uint8Array, FirstOfFlush>): void {
+    const numbered = numbers.find(task)
+    if (numbered === undefined) throw used(task, attempt)
+    const { number, reserved } = numbered
+    const { leaf, proof, opening, flush, binding } = receipt
+    const first = firsts.get(flush)
+    const isFirst = first === undefined || first.binding !== binding || first.car !== car
+    if (isFirst) firsts.set(flush, { number, binding, car })
+    const own = [number, attempt, leaf, proof.index, joined(proof.path), opening?.salt ?? null] as const
+    const shared = isFirst ? ([number, flush, binding, car] as const) : ([first.number, null, null, null] as const)
+    const { changes } = insertResult.run(...own, ...shared, rowSum(...own, ...shared), reserved ? 1 : null)
+    if (changes !== 1) throw used(task, attempt)
+  }
 
   return {
-    reserve: tasks => inOneWrite(() => tasks.forEach(writeFirst)),
+    reserve: (start, count) => {
+      if (!numbers.reserve(start, count)) throw used(start, 1)
+    },
     recordAttempt: (task, attempt, car) => recordAttempts([{ task, attempt, car }]),
     recordAttempts,
     isCurrent,

@@ -1,9 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
 import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
-import { frameHead } from '../../protocol/frames.ts'
-import { sha256 } from '../../protocol/ids.ts'
 
 export const SQLITE_BUSY = 5
 
@@ -110,16 +109,19 @@ export function sqliteCode(error: unknown): number | undefined {
 }
 
 /**
- * A check value for a row, 8 bytes: SQLite notices pages without structure, but not a flipped bit in a value. Rows are
- * checked when they are read, and all of them at the start, because a row whose key flipped is never read again.
+ * A check value for a row, the CRC-32 of its fields: SQLite notices pages without structure, but not a flipped bit in a value. Rows
+ * are checked when they are read, and all of them at the start, because a row whose key flipped is never read again.
  */
-export function rowSum(...fields: readonly (Uint8Array | string | number)[]): Uint8Array {
-  const parts: Uint8Array[] = []
+export function rowSum(...fields: readonly (Uint8Array | string | number | null)[]): number {
+  let head = ''
   for (const field of fields) {
-    const bytes = field instanceof Uint8Array ? field : Buffer.from(String(field), 'utf8')
-    parts.push(frameHead(bytes.length), bytes)
+    if (field instanceof Uint8Array) head += `${field.length};`
+    else head += typeof field === 'string' ? `${field.length}:${field},` : `${field},`
   }
-  return sha256(...parts).subarray(0, 8)
+  let sum = crc32(head)
+  for (const field of fields) if (field instanceof Uint8Array) sum = crc32(field, sum)
+  // With a sign, it takes four bytes of a row and not six.
+  return sum | 0
 }
 
 export function damaged(file: string): MotorpoolError {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { attemptKey, proofsOf, proveResult } from '../../../src/client/tasks/exchange.ts'
+import { proofsOf, proveResult } from '../../../src/client/tasks/exchange.ts'
 import { signFlush } from '../../../src/ledger/flush.ts'
+import { encodeReceipt } from '../../../src/ledger/receipt.ts'
 import { verifyReceipt } from '../../../src/ledger/verify-receipt.ts'
 import { sealEnvelope } from '../../../src/protocol/envelope.ts'
-import { type LeaseId, type PeerId, type TaskId, toHex } from '../../../src/protocol/ids.ts'
+import { type PeerId, type TaskId, toHex } from '../../../src/protocol/ids.ts'
 import { binding, flushHeader, leaf, lease, model, salt, seed, signers, task } from '../../fixtures/wire/samples.ts'
 
 const price = { perTask: 250, perItem: 10, per1kTokensIn: 100, per1kTokensOut: 400, unit: 'EUR' }
@@ -12,20 +13,21 @@ const { flush, leaves } = signFlush(signers.carAccount, flushHeader, [leaf, ...o
 
 /** The receipt that a client makes of these leaves, of the task whose leaf is the first of the flush. */
 function receiptFrom(came: readonly Uint8Array[]): Uint8Array {
-  const proof = proofsOf(flush, came).get(attemptKey(toHex(task), 1))
+  const proof = proofsOf(flush, came).find(({ read }) => Buffer.compare(read.leaf.task, task) === 0 && read.leaf.attempt === 1)
   if (proof === undefined) throw new RangeError('the leaf has a proof')
-  return proveResult(
+  const { receipt } = proveResult(
     proof,
-    { part: 0, outputs: {}, output: leaf.output, checkUs: 0 },
+    { part: 0, outputs: {}, output: leaf.output },
     {
-      attempt: { task: toHex(task) as TaskId, attempt: 1, lease: toHex(lease) as LeaseId, car: 'a car' as PeerId, salt, input: leaf.input },
+      attempt: { task: toHex(task) as TaskId, taskBytes: task, attempt: 1, leaseBytes: lease, car: 'a car' as PeerId, salt, input: leaf.input },
       carAccount: signers.carAccount.publicKey,
       clientAccount: signers.clientAccount.publicKey,
       model,
       binding: sealEnvelope(signers.carAccount, 'binding', binding),
       price
     }
-  ).receipt
+  )
+  return encodeReceipt(receipt)
 }
 
 describe('a flush that comes after its results', () => {

@@ -5,14 +5,16 @@ import { toHex } from '../../../src/protocol/ids.ts'
 
 test('ids are reserved before they are drawn, differ, and begin alike where they were reserved at once', () => {
   const writes: string[][] = []
-  const draw = createTaskIds({ reserve: tasks => void writes.push(tasks.map(toHex)) }, length => new Uint8Array(randomBytes(length)))
+  const reserve = (start: Uint8Array, count: number): void => void writes.push(Array.from({ length: count }, (_, last) => toHex(Uint8Array.of(...start, last))))
+  const draw = createTaskIds({ reserve }, length => new Uint8Array(randomBytes(length)))
   const drawn = Array.from({ length: 130 }, () => {
     const id = draw()
     expect(writes.at(-1)).toContain(id)
     return id
   })
   expect(new Set(drawn).size).toBe(130)
-  expect(writes.map(ids => new Set(ids.map(id => id.slice(0, 16))).size)).toEqual([1, 1, 1])
-  expect(new Set(writes.flat().map(id => id.slice(0, 16))).size).toBe(3)
-  expect(new Set(writes.flat().map(id => id.slice(16))).size).toBe(192)
+  expect(drawn.every(id => /^[0-9a-f]{32}$/.test(id))).toBe(true)
+  expect(writes.map(ids => new Set(ids.map(id => id.slice(0, 30))).size)).toEqual([1, 1, 1])
+  expect(new Set(writes.flat().map(id => id.slice(0, 30))).size).toBe(3)
+  expect(new Set(writes.flat()).size).toBe(192)
 })

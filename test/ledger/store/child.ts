@@ -17,7 +17,7 @@ for (let number = Number(first); ; number++) {
   const seq = car.nextSeq(account)
   car.recordLeaf(account, task, 0, 1, leaf)
   client.recordAttempt(task, 1, 'car')
-  client.recordResult({ task, attempt: 1, receipt: leaf, car: 'car' })
+  client.recordResult({ task, attempt: 1, receipt: { flush: leaf, leaf, proof: { index: 0, path: [] }, binding: leaf, opening: null }, car: 'car' })
   // Written synchronously, so that what the parent has read was on disk before.
   process.stdout.write(`${number} ${seq}\n`)
 }
