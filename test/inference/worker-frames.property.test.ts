@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createWorkerFrameReader, fromWireValue, openFrame, type Wire, type WorkerRequest, workerFrame } from '../../src/inference/worker-frames.ts'
-import { readReply } from '../../src/inference/worker-reply.ts'
+import { createFrameReader } from '../../src/inference/socket/frame-reader.ts'
+import { createFrameWriter } from '../../src/inference/socket/frame-writer.ts'
+import { createReplyReader } from '../../src/inference/socket/read-reply.ts'
+import { createRequestReader } from '../../src/inference/socket/read-request.ts'
 import type { Value } from '../../src/protocol/tensor.ts'
 
 const bytes = fc.uint8Array({ maxLength: 300 })
@@ -16,10 +18,15 @@ const someValue: fc.Arbitrary<Value> = fc.record({
   )
 })
 
+// One of each for all, as between a peer and its worker: what they remember of the last message must never show.
+const workerFrame = createFrameWriter()
+const readRequest = createRequestReader()
+const readReply = createReplyReader()
+
 /** The only frame in these bytes, delivered in pieces. */
 function frameOf(parts: readonly Uint8Array[], piece: number): Uint8Array<ArrayBuffer> {
   const frames: Uint8Array<ArrayBuffer>[] = []
-  const read = createWorkerFrameReader(body => frames.push(body))
+  const read = createFrameReader(body => frames.push(body))
   const whole = Buffer.concat(parts)
   for (let at = 0; at < whole.length; at += piece) read(whole.subarray(at, at + piece))
   const [frame] = frames
@@ -32,10 +39,9 @@ const done = { type: 'done', id: 7, digest: new Uint8Array(32).fill(5), waitedUs
 test('a request reads as it was written, however it was cut on the way', () => {
   fc.assert(
     fc.property(someValue, fc.nat(), fc.boolean(), fc.integer({ min: 1, max: 999 }), (value, id, alone, piece) => {
-      const { head, take } = openFrame(frameOf(workerFrame({ type: 'run', id, value, limitMs: 9, alone }), piece))
-      const request = head as Wire<WorkerRequest> & { type: 'run' }
-      expect(request).toMatchObject({ id, limitMs: 9, alone })
-      expect(fromWireValue(request.value, take)).toEqual(value)
+      const request = readRequest(frameOf(workerFrame({ type: 'run', id, value, limitMs: 9, alone }), piece))
+      expect(request).toMatchObject({ type: 'run', id, limitMs: 9, alone, value })
+      expect(readRequest(frameOf(workerFrame({ type: 'drop', id }), piece))).toEqual({ type: 'drop', id })
     })
   )
 })
@@ -58,7 +64,7 @@ test('tensors lie where typed arrays of any width can view them, in frames small
 })
 
 test('a frame that announces too much is refused before it is buffered', () => {
-  const read = createWorkerFrameReader(() => {})
+  const read = createFrameReader(() => {})
   expect(() => read(Uint8Array.of(0xff, 0xff, 0xff, 0xff))).toThrow('at most')
 })
 
