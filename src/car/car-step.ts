@@ -75,14 +75,20 @@ function apply(work: CarWork, event: CarStepEvent, nowMs: number, effects: CarEf
 
 const keyOf = (lease: LeaseId, task: TaskId, attempt: number): string => `${lease}/${task}/${attempt}`
 
+/** What each worker has of tasks of any length: one that runs and the next. */
+const LEAST_AHEAD = 2
+
 /** Tasks that a car takes on at once: those that run and those kept ready. */
 const depth = ({ settings }: CarWork): number => settings.slots + settings.ahead
 
-/** The depth while one client has the car to itself: of short tasks, whose wait costs a newcomer little, more go to the workers. */
+/**
+ * The depth while one client has the car to itself: of short tasks, whose wait costs a newcomer little, more are handed over, so that
+ * the line before the workers has enough for whatever place one of them has free.
+ */
 function depthAlone(work: CarWork): number {
   let longestUs = 0
   for (const { model } of work.leases.values()) longestUs = Math.max(longestUs, work.models.get(model) ?? Number.POSITIVE_INFINITY)
-  return Math.max(depth(work), work.settings.slots * tasksAhead(longestUs))
+  return Math.max(depth(work), work.settings.slots * (LEAST_AHEAD + tasksAhead(longestUs)))
 }
 
 /** Tasks that run at the same time: one in each worker, or what gathers there for a batch. */

@@ -78,11 +78,11 @@ export async function startRunner(model: RunnableModel, options: RunnerOptions =
     get pids() {
       return seats.flatMap(({ pid }) => pid ?? [])
     },
-    run: async (request, runOptions = {}) => {
-      throwIfAborted(runOptions.signal)
+    run: async (request, runOptions) => {
+      throwIfAborted(runOptions?.signal)
       if (stopping.signal.aborted) throw stopped()
       checkRequest(request)
-      return await line.add(request, runOptions.signal)
+      return line.add(request, runOptions?.signal)
     },
     stop: () => stop(stopped())
   }

@@ -1,7 +1,8 @@
 import { abortError, MotorpoolError } from '../protocol/errors.ts'
 import { tasksAhead } from '../protocol/limits.ts'
+import { inputBytes, type LineTask, type LineWorker, running, type Seat } from './line-task.ts'
 import type { RunRequest, RunResult } from './runner.ts'
-import type { WorkerReply } from './worker-frames.ts'
+import type { WorkerReply } from './socket/messages.ts'
 
 /** Bytes of inputs in the worker above which only the next task is sent ahead: memory is for runs, not for queues. */
 const AHEAD_BYTES = 16 * 1024 * 1024
@@ -9,40 +10,9 @@ const AHEAD_BYTES = 16 * 1024 * 1024
 /** Where the worker runs one task after another: one that runs and the next, whose input is there when the first ends; and of short ones more. */
 const LEAST_DEPTH = 2
 const MEAN_SHARE = 0.2
-/** What a run is taken to take before one was measured, microseconds. */
-const FIRST_RUN_US = 1000
 
 /** Longer waits than this are none (setTimeout's limit). */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
-
-/** One task between acceptance and its end. */
-export interface LineTask {
-  readonly id: number
-  readonly request: RunRequest
-  readonly acceptedMs: number
-  readonly deadlineMs: number
-  sentMs: number
-  /** The place of the worker that has it. */
-  seat: Seat | undefined
-  /** Its batch took the worker with it, so it must have no company any more. */
-  alone: boolean
-  /** The caller has its answer (a result, or an error before the worker's reply). */
-  settled: boolean
-  readonly resolve: (result: RunResult) => void
-  readonly reject: (error: MotorpoolError) => void
-}
-
-/** One of the workers that a line feeds; its process may be replaced. */
-export interface LineWorker {
-  /** Whether it is there with its model loaded. */
-  readonly isReady: () => boolean
-  /** Hands a task to it; throws a MotorpoolError if it cannot be sent. */
-  readonly send: (task: LineTask) => void
-  /** Takes back a task that it has but has not begun. */
-  readonly drop: (task: LineTask) => void
-  /** The running task is over its time, or still runs long after its caller gave up. */
-  readonly kill: (error: MotorpoolError) => void
-}
 
 export interface TaskLineInit {
   readonly killAfterAbortMs: number
@@ -72,53 +42,64 @@ export interface TaskLine {
   rejectAll: (error: MotorpoolError) => void
 }
 
-interface Seat {
-  readonly worker: LineWorker
-  readonly tasks: LineTask[]
-  /** The batch that runs, as the worker told; empty when it is the first task in the worker. */
-  batch: readonly LineTask[]
-}
-
 export function createTaskLine(init: TaskLineInit): TaskLine {
   const waiting: LineTask[] = []
   const seats: Seat[] = []
   let nextId = 0
-  let usualUs = FIRST_RUN_US
+  /** Nothing is known to be short before one was measured. */
+  let usualUs = Number.POSITIVE_INFINITY
   let timer: NodeJS.Timeout | undefined
   let watchedMs = Number.POSITIVE_INFINITY
 
-  const running = (seat: Seat): readonly LineTask[] => (seat.batch.length > 0 ? seat.batch : seat.tasks.slice(0, 1))
+  const kill = (seat: Seat, ran: readonly LineTask[], error: MotorpoolError): void => {
+    seat.killed = ran
+    seat.worker.kill(error)
+  }
+
+  /** Its caller has been answered: it takes no place in a worker any more. */
+  const close = (task: LineTask): void => {
+    if (task.settled) return
+    task.settled = true
+    task.release()
+    if (task.seat === undefined) return
+    task.seat.open--
+    task.seat.openBytes -= task.byteLength
+  }
+
+  const refuse = (task: LineTask, error: MotorpoolError): void => {
+    close(task)
+    task.reject(error)
+  }
 
   /** Gives the caller an error before the worker has replied, and sees to it that the task soon takes no more time. */
   const giveUp = (task: LineTask, error: MotorpoolError, graceMs: number): void => {
     const { seat } = task
-    task.reject(error)
+    refuse(task, error)
     if (remove(waiting, task) || seat === undefined) return
-    if (running(seat).includes(task) && graceMs === 0) return seat.worker.kill(error)
-    if (!running(seat).includes(task)) {
+    const ran = running(seat)
+    if (ran.includes(task) && graceMs === 0) return kill(seat, ran, error)
+    if (!ran.includes(task)) {
       seat.worker.drop(task)
       pump()
     }
     // It may have begun already when the worker hears of it. A batch that somebody else waits for is left alone.
     const stopIfRunning = (): void => {
-      if (running(seat).includes(task) && running(seat).every(other => other.settled)) seat.worker.kill(error)
+      const runs = seat.tasks.includes(task) ? running(seat) : []
+      if (runs.includes(task) && runs.every(other => other.settled)) kill(seat, runs, error)
     }
     setTimeout(stopIfRunning, graceMs === 0 ? init.killAfterAbortMs : graceMs).unref()
   }
 
-  const depth = (): number => init.depth ?? tasksAhead(usualUs)
-
-  const hasRoom = (ahead: readonly LineTask[], next: LineTask): boolean =>
-    ahead.length < LEAST_DEPTH || (ahead.length < depth() && ahead.reduce((sum, task) => sum + byteLengthOf(task), byteLengthOf(next)) <= AHEAD_BYTES)
+  const hasRoom = ({ open, openBytes }: Seat, next: LineTask, depth: number): boolean =>
+    open < LEAST_DEPTH || (open < depth && openBytes + next.byteLength <= AHEAD_BYTES)
 
   /** Of the workers with room, the one with the fewest tasks. */
   const pickSeat = (next: LineTask): Seat | undefined => {
+    const depth = init.depth ?? tasksAhead(usualUs)
     let best: Seat | undefined
-    let fewest = Number.POSITIVE_INFINITY
     for (const seat of seats) {
-      if (seat.tasks.length >= fewest || !seat.worker.isReady()) continue
-      const ahead = seat.tasks.filter(task => !task.settled)
-      if (ahead.length < fewest && hasRoom(ahead, next)) [best, fewest] = [seat, ahead.length]
+      if (best !== undefined && seat.open >= best.open) continue
+      if (seat.worker.isReady() && hasRoom(seat, next, depth)) best = seat
     }
     return best
   }
@@ -133,8 +114,11 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
         seat.worker.send(task)
         task.seat = seat
         seat.tasks.push(task)
+        seat.open++
+        seat.openBytes += task.byteLength
       } catch (error) {
-        task.reject(
+        refuse(
+          task,
           error instanceof MotorpoolError
             ? error
             : new MotorpoolError('ERR_INVALID_INPUT', 'the input cannot be encoded; send canonical tensors', { cause: error })
@@ -145,31 +129,23 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
 
   const add: TaskLine['add'] = (request, signal) =>
     new Promise((resolve, reject) => {
-      const settle = (): void => {
-        task.settled = true
-        signal?.removeEventListener('abort', abort)
-      }
+      const abort = signal && ((): void => giveUp(task, abortError(signal), init.killAfterAbortMs))
       const acceptedMs = performance.now()
       const task: LineTask = {
         id: nextId++,
         request,
+        byteLength: inputBytes(request),
         acceptedMs,
         deadlineMs: acceptedMs + request.limitMs,
         sentMs: 0,
         seat: undefined,
         alone: false,
         settled: false,
-        resolve: result => {
-          settle()
-          resolve(result)
-        },
-        reject: error => {
-          settle()
-          reject(error)
-        }
+        resolve,
+        reject,
+        release: () => abort && signal.removeEventListener('abort', abort)
       }
-      const abort = (): void => giveUp(task, abortError(signal as AbortSignal), init.killAfterAbortMs)
-      signal?.addEventListener('abort', abort, { once: true })
+      if (abort) signal.addEventListener('abort', abort, { once: true })
       waiting.push(task)
       watch(task.deadlineMs)
       pump()
@@ -195,16 +171,13 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
   }
 
   const settle = (seat: Seat, reply: WorkerReply): void => {
-    if (reply.type === 'began') {
-      seat.batch = reply.ids.map(id => seat.tasks.find(task => task.id === id) ?? stranger())
-      return
-    }
     const task = seat.tasks.find(({ id }) => id === reply.id) ?? stranger()
     remove(seat.tasks, task)
-    if (seat.batch.length > 0) seat.batch = seat.batch.filter(other => other !== task)
-    if (reply.type === 'done') usualUs += (reply.ranUs / reply.together - usualUs) * MEAN_SHARE
+    if (reply.type === 'done') usualUs = meanOf(usualUs, reply.ranUs / reply.together)
+    const isLate = task.settled
+    close(task)
     pump()
-    if (task.settled) return
+    if (isLate) return
     if (reply.type === 'failed') {
       task.reject(new MotorpoolError(reply.code, reply.message))
       return
@@ -215,35 +188,39 @@ export function createTaskLine(init: TaskLineInit): TaskLine {
 
   const lose = (seat: Seat, error?: MotorpoolError): void => {
     const ran = error === undefined ? [] : running(seat)
-    if (ran.length > 1) for (const task of ran) task.alone = true
-    const failed = ran.length === 1 ? ran[0] : undefined
-    seat.batch = []
+    // Who was to run alone had no company, whatever the worker claims.
+    const failed = ran.length === 1 ? ran[0] : ran.find(task => task.alone)
+    for (const task of ran) task.alone = true
     const back = seat.tasks.splice(0).filter(task => !task.settled && task !== failed)
     for (const task of back) task.seat = undefined
+    seat.open = seat.openBytes = 0
+    seat.killed = undefined
     waiting.unshift(...back)
-    if (error !== undefined && failed?.settled === false) failed.reject(error)
+    if (error === undefined || failed === undefined || failed.settled) return
+    failed.seat = undefined
+    refuse(failed, error)
   }
 
   return {
     join: worker => {
-      const seat: Seat = { worker, tasks: [], batch: [] }
+      const seat: Seat = { worker, tasks: [], open: 0, openBytes: 0, killed: undefined }
       seats.push(seat)
       return { settle: reply => settle(seat, reply), lose: error => lose(seat, error) }
     },
     add,
     pump,
     rejectAll: error => {
-      for (const task of [...seats.flatMap(seat => seat.tasks.splice(0)), ...waiting.splice(0)]) if (!task.settled) task.reject(error)
+      for (const task of [...seats.flatMap(seat => seat.tasks.splice(0)), ...waiting.splice(0)]) if (!task.settled) refuse(task, error)
     }
   }
 }
 
-function stranger(): never {
-  throw new MotorpoolError('ERR_WORKER_DIED', 'the worker answered a task that it does not have; submit again', { retryable: true })
+function meanOf(usualUs: number, ranUs: number): number {
+  return usualUs === Number.POSITIVE_INFINITY ? ranUs : usualUs + (ranUs - usualUs) * MEAN_SHARE
 }
 
-function byteLengthOf({ request }: LineTask): number {
-  return Object.values(request.input.tensors).reduce((sum, tensor) => sum + tensor.data.byteLength, 0)
+function stranger(): never {
+  throw new MotorpoolError('ERR_WORKER_DIED', 'the worker answered a task that it does not have; submit again', { retryable: true })
 }
 
 function remove(tasks: LineTask[], task: LineTask): boolean {

@@ -21,3 +21,6 @@ export type WorkerReport =
 
 /** The worker's file descriptor of the socket that carries tasks and results (0 to 3: stdio and fork's channel). */
 export const DATA_DESCRIPTOR = 4
+
+/** The worker's file descriptor of the note of what it runs. */
+export const NOTE_DESCRIPTOR = 5

@@ -5,9 +5,13 @@ import { MotorpoolError } from '../protocol/errors.ts'
 import { killProcess } from './kill-process.ts'
 import { watchMemory } from './memory-watchdog.ts'
 import type { ModelSignature, NumericsClass } from './runner.ts'
-import { createWorkerFrameReader, type WorkerReply, type WorkerRequest, workerFrame } from './worker-frames.ts'
+import { createFrameReader } from './socket/frame-reader.ts'
+import { createFrameWriter } from './socket/frame-writer.ts'
+import type { WorkerReply, WorkerRequest } from './socket/messages.ts'
+import { createReplyReader } from './socket/read-reply.ts'
+import { openRunNote } from './socket/run-note.ts'
+import { openSocketPair } from './socket/socket-pair.ts'
 import { DATA_DESCRIPTOR, type WorkerConfiguration, type WorkerReport } from './worker-messages.ts'
-import { readReply } from './worker-reply.ts'
 
 /** The entry file beside this one, as source or as built. */
 const ENTRY = fileURLToPath(new URL(`./worker/main${import.meta.url.slice(import.meta.url.lastIndexOf('.'))}`, import.meta.url))
@@ -38,6 +42,7 @@ export interface WorkerProcessInit extends WorkerConfiguration {
   /** Where this runner's workers keep compiled code for the next; shared with nobody, so that a bad model reaches no other's. */
   readonly codeFolder: string
   readonly onReply: (reply: WorkerReply) => void
+  readonly signal: AbortSignal
 }
 
 /** One live worker process; `ended` always resolves, after the last reply that it managed to send. */
@@ -48,18 +53,36 @@ export interface WorkerProcess {
   readonly ended: Promise<WorkerEnd>
   /** Throws `ERR_TOO_LARGE` for what cannot be sent. */
   send: (request: WorkerRequest) => void
+  /** The tasks that began last, as the worker noted: what ran, once it has ended. */
+  begun: () => readonly number[]
   /** Ends the process at once; `error` then tells why. */
   kill: (error: MotorpoolError) => void
 }
 
-/** Starts a process that loads a model at nice 10 with a minimal environment and no way to the terminal. */
-export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
-  const { folder, codeFolder, onReply, ...configuration } = init
+/**
+ * Starts a process that loads a model at nice 10 with a minimal environment and no way to the terminal. Rejects when the signal
+ * has aborted, before anything is started.
+ */
+export async function startWorkerProcess(init: WorkerProcessInit): Promise<WorkerProcess> {
+  const { folder, codeFolder, onReply, signal, ...configuration } = init
+  const note = openRunNote(folder)
+  let read = (_chunk: Uint8Array): void => {}
+  // Where a socket can have no name here, such as in a folder with a long path, the pair that spawn makes will do.
+  const pair = await openSocketPair(folder, chunk => read(chunk)).catch(() => undefined)
+  if (signal.aborted) {
+    note.close()
+    pair?.ours.destroy()
+    pair?.theirs.destroy()
+    throw new MotorpoolError('ERR_STOPPED', 'the runner has stopped; start another')
+  }
   const child = spawn(process.execPath, [...NODE_FLAGS, ENTRY, JSON.stringify(configuration)], {
     cwd: folder,
     env: { PATH: process.env.PATH ?? '', HOME: folder, TMPDIR: folder, ORT_DISABLE_TELEMETRY: '1', NODE_COMPILE_CACHE: codeFolder },
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc', 'pipe']
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc', pair?.theirs ?? 'pipe', note.descriptor]
   })
+  pair?.theirs.destroy()
+  const socket = pair?.ours ?? (child.stdio[DATA_DESCRIPTOR] as Socket | null)
+  if (pair === undefined) socket?.on('data', (chunk: Buffer) => read(chunk))
   let killedFor: MotorpoolError | undefined
   const kill = (error: MotorpoolError): void => {
     killedFor ??= error
@@ -80,8 +103,9 @@ export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
     else if (child.pid !== undefined) watchMemory(child.pid, { limitBytes: init.memoryLimitBytes, onExceeded: kill, signal: stopWatching.signal })
   })
 
-  const ended = endOf(child).then((how): WorkerEnd => {
+  const ended = Promise.all([endOf(child), closed(socket)]).then(([how]): WorkerEnd => {
     stopWatching.abort()
+    note.close()
     const error = killedFor ?? deathError(how, lastWords)
     loaded.reject(error)
     return { reason: killedFor === undefined ? how : `${how}: ${killedFor.message}`, error }
@@ -90,26 +114,25 @@ export function startWorkerProcess(init: WorkerProcessInit): WorkerProcess {
   const hear = (reply: WorkerReply): void => {
     if (killedFor === undefined) onReply(reply)
   }
-  return {
-    pid: child.pid,
-    loaded: loaded.promise,
-    ended,
-    send: dataChannel(child, hear, kill),
-    kill
-  }
+  read = replyReader(hear, kill)
+  return { pid: child.pid, loaded: loaded.promise, ended, send: requestWriter(socket), begun: note.read, kill }
 }
 
-/** Frames on the socket pair; a worker that breaks the protocol is killed. */
-function dataChannel(child: ChildProcess, onReply: (reply: WorkerReply) => void, kill: (error: MotorpoolError) => void): (request: WorkerRequest) => void {
-  const socket = child.stdio[DATA_DESCRIPTOR] as Socket | null | undefined
-  const read = createWorkerFrameReader(body => onReply(readReply(body)))
-  socket?.on('data', (chunk: Buffer) => {
+/** Reads replies; a worker that breaks the protocol is killed. */
+function replyReader(onReply: (reply: WorkerReply) => void, kill: (error: MotorpoolError) => void): (chunk: Uint8Array) => void {
+  const readReply = createReplyReader()
+  const read = createFrameReader(body => onReply(readReply(body)))
+  return chunk => {
     try {
       read(chunk)
     } catch (cause) {
       kill(new MotorpoolError('ERR_WORKER_DIED', 'the worker sent what is no reply and was killed; submit again', { cause, retryable: true }))
     }
-  })
+  }
+}
+
+function requestWriter(socket: Socket | null): (request: WorkerRequest) => void {
+  const write = createFrameWriter()
   // The end of the process tells more than its broken socket.
   socket?.on('error', () => {})
   let corked = false
@@ -118,7 +141,7 @@ function dataChannel(child: ChildProcess, onReply: (reply: WorkerReply) => void,
     socket?.uncork()
   }
   return request => {
-    const frame = workerFrame(request)
+    const frame = write(request)
     if (!socket) return
     // What comes in one turn of the event loop goes out in one write.
     if (!corked) {
@@ -128,6 +151,14 @@ function dataChannel(child: ChildProcess, onReply: (reply: WorkerReply) => void,
     }
     for (const part of frame) socket.write(part)
   }
+}
+
+/** Resolves once a socket has been read to its end. */
+function closed(socket: Socket | null): Promise<void> {
+  return new Promise(resolve => {
+    if (socket === null || socket.closed) resolve()
+    else socket.once('close', () => resolve())
+  })
 }
 
 /** Resolves with words for how a process ended, once its pipes have been read to their ends. */

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { MotorpoolError } from '../protocol/errors.ts'
+import type { LineWorker } from './line-task.ts'
 import type { RunnableModel, RunnerOptions } from './runner.ts'
-import type { LineSeat, LineWorker } from './task-line.ts'
+import type { LineSeat } from './task-line.ts'
 import { type LoadedWorker, startWorkerProcess, type WorkerProcess } from './worker-process.ts'
 
 /** A model that loaded once and then fails to load again and again: wait longer each time, up to ten seconds. */
@@ -49,16 +50,18 @@ export function openWorkerSeat(init: WorkerSeatInit): WorkerSeat {
     send: ({ id, request, deadlineMs, alone }) =>
       worker?.send({ type: 'run', id, value: request.input, limitMs: Math.max(1, Math.round(deadlineMs - performance.now())), alone }),
     drop: ({ id }) => worker?.send({ type: 'drop', id }),
+    begun: () => worker?.begun() ?? [],
     kill
   })
 
   const load = async (): Promise<LoadedWorker> => {
-    const started = startWorkerProcess({
+    const started = await startWorkerProcess({
       model,
       threads,
       memoryLimitBytes,
       folder,
       codeFolder,
+      signal,
       onReply: reply => {
         line.settle(reply)
         // Its memory is as full as it may be, and in pieces: the next task deserves a fresh process.

@@ -43,8 +43,11 @@ export function forgetOldest<Key>(kept: Map<Key, unknown> | Set<Key>, most: numb
   }
 }
 
-/** Short work that may be in a worker ahead of time, microseconds: so several short tasks travel there at once, and their wait costs a newcomer little. */
-const AHEAD_US = 1000
+/**
+ * Short work that may be in a worker ahead of time, microseconds: so that several short tasks travel there at once and their results
+ * back, and their wait costs a newcomer little. As much as a client keeps under way of them.
+ */
+const AHEAD_US = 16_000
 const MOST_AHEAD = 8
 
 /** How many tasks that take `runUs` each may be in a worker, from 0 for long ones to 8. */

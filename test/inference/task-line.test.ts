@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest'
-import { createTaskLine, type LineTask } from '../../src/inference/task-line.ts'
+import type { LineTask } from '../../src/inference/line-task.ts'
+import { createTaskLine } from '../../src/inference/task-line.ts'
 import { MotorpoolError } from '../../src/protocol/errors.ts'
 import { oneFloat } from './test-runner.ts'
 
@@ -8,22 +9,32 @@ function lineOf(depth?: number) {
   const sent: LineTask[] = []
   const dropped: number[] = []
   const kill = vi.fn()
+  let begun: readonly number[] = []
   const { add: queue, pump, join } = createTaskLine({ killAfterAbortMs: 5, ...(depth === undefined ? {} : { depth }) })
-  const line = { pump, add: queue, ...join({ isReady: () => true, send: task => sent.push(task), drop: task => dropped.push(task.id), kill }) }
+  const seat = join({ isReady: () => true, send: task => sent.push(task), drop: task => dropped.push(task.id), begun: () => begun, kill })
+  // The next process has noted nothing yet.
+  const lose = (error?: MotorpoolError) => {
+    seat.lose(error)
+    begun = []
+  }
+  const line = { pump, add: queue, settle: seat.settle, lose }
   const add = (limitMs = 60_000, signal?: AbortSignal) => line.add({ input: oneFloat(1), limitMs }, signal)
   const done = (id: number, together = 1, ranUs = 1) => {
     const value = oneFloat(id)
     line.settle({ type: 'done', id, value, digest: new Uint8Array(32), waitedUs: 0, ranUs, together })
   }
-  return { line, sent, dropped, kill, add, done, ids: () => sent.map(({ id, alone }) => (alone ? `${id} alone` : `${id}`)) }
+  const begin = (...ids: readonly number[]) => {
+    begun = ids
+  }
+  return { line, sent, dropped, kill, add, done, begin, ids: () => sent.map(({ id, alone }) => (alone ? `${id} alone` : `${id}`)) }
 }
 
 const death = new MotorpoolError('ERR_WORKER_DIED', 'gone; submit again', { retryable: true })
 
 test('a batch that took its worker with it fails nobody: each of its tasks runs alone in the next one', async () => {
-  const { line, add, done, ids, sent } = lineOf(8)
+  const { line, add, done, begin, ids, sent } = lineOf(8)
   const tasks = [add(), add(), add()]
-  line.settle({ type: 'began', ids: [0, 2] })
+  begin(0, 2)
   line.lose(death)
   sent.length = 0
   line.pump()
@@ -37,9 +48,9 @@ test('a batch that took its worker with it fails nobody: each of its tasks runs 
 })
 
 test('a task of a batch whose time is over ends the run, and only that task fails', async () => {
-  const { line, add, done, kill, ids, sent } = lineOf(8)
+  const { line, add, done, begin, kill, ids, sent } = lineOf(8)
   const [poisoned, companion] = [add(20), add()]
-  line.settle({ type: 'began', ids: [0, 1] })
+  begin(0, 1)
   await expect(poisoned).rejects.toMatchObject({ code: 'ERR_TIME_LIMIT' })
   expect(kill).toHaveBeenCalledOnce()
   line.lose(kill.mock.calls[0]?.[0])
@@ -51,11 +62,11 @@ test('a task of a batch whose time is over ends the run, and only that task fail
 })
 
 test('an aborted task leaves a batch that others wait for alone, and ends one that nobody waits for', async () => {
-  const { line, add, done, kill } = lineOf(8)
+  const { add, done, begin, kill } = lineOf(8)
   const [first, second] = [new AbortController(), new AbortController()]
   const aborted = [add(60_000, first.signal), add(60_000, second.signal)]
   const other = add()
-  line.settle({ type: 'began', ids: [0, 1, 2] })
+  begin(0, 1, 2)
   for (const [at, controller] of [first, second].entries()) {
     controller.abort()
     await expect(aborted[at]).rejects.toMatchObject({ code: 'ERR_ABORTED' })
@@ -67,7 +78,7 @@ test('an aborted task leaves a batch that others wait for alone, and ends one th
   done(0, 3)
   const third = new AbortController()
   const last = add(60_000, third.signal)
-  line.settle({ type: 'began', ids: [1, 3] })
+  begin(1, 3)
   third.abort()
   await expect(last).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   await vi.waitFor(() => expect(kill).toHaveBeenCalled())
@@ -87,13 +98,67 @@ test('a dropped task may still be answered, by its drop or by its result', async
   expect(() => done(1)).toThrow('a task that it does not have')
 })
 
+test('a worker that dies with results it kept fails the task that ran, and what was done runs again', async () => {
+  const { line, add, done, begin, ids, sent } = lineOf(8)
+  const tasks = [add(), add(), add(), add()]
+  begin(2)
+  line.lose(death)
+  await expect(tasks[2]).rejects.toMatchObject({ code: 'ERR_WORKER_DIED' })
+  sent.length = 0
+  line.pump()
+  expect(ids()).toEqual(['0', '1', '3'])
+  for (const id of [0, 1, 3]) done(id)
+  await expect(Promise.all([tasks[0], tasks[1], tasks[3]])).resolves.toHaveLength(3)
+})
+
+test('a task that loops behind results that were kept is ended at its time, and no other fails with it', async () => {
+  const { line, add, done, begin, kill, ids, sent } = lineOf(8)
+  const [kept, looping, behind] = [add(), add(20), add()]
+  begin(1)
+  await expect(looping).rejects.toMatchObject({ code: 'ERR_TIME_LIMIT' })
+  expect(kill).toHaveBeenCalledOnce()
+  // It came to its end, and the next one began, before the signal reached it.
+  begin(2)
+  line.lose(kill.mock.calls[0]?.[0])
+  sent.length = 0
+  line.pump()
+  expect(ids()).toEqual(['0', '2'])
+  done(0)
+  done(2)
+  await expect(Promise.all([kept, behind])).resolves.toHaveLength(2)
+})
+
+test('a worker that claims to have begun what it does not have is taken to run its first task', async () => {
+  const { line, add, done, begin } = lineOf(8)
+  const tasks = [add(), add()]
+  begin(7)
+  line.lose(death)
+  await expect(tasks[0]).rejects.toMatchObject({ code: 'ERR_WORKER_DIED' })
+  line.pump()
+  done(1)
+  await expect(tasks[1]).resolves.toBeDefined()
+})
+
+test('a worker that dies again and again, and claims a batch each time, runs nothing for ever', async () => {
+  const { line, add, begin } = lineOf(8)
+  const tasks = [add(), add()]
+  for (const task of tasks) void task.catch(() => {})
+  for (let times = 0; times < 3; times++) {
+    begin(0, 1)
+    line.lose(death)
+    line.pump()
+  }
+  await expect(tasks[0]).rejects.toMatchObject({ code: 'ERR_WORKER_DIED' })
+  await expect(tasks[1]).rejects.toMatchObject({ code: 'ERR_WORKER_DIED' })
+})
+
 test('only so many tasks go ahead as the worker may hold', () => {
   const { add, sent } = lineOf(3)
   for (let count = 0; count < 5; count++) void add().catch(() => {})
   expect(sent).toHaveLength(3)
 })
 
-test('where tasks run one after another one waits in the worker, and of short ones a millisecond’s worth', () => {
+test('where tasks run one after another one waits in the worker, and of short ones 16 milliseconds’ worth', () => {
   const { add, done, sent } = lineOf()
   for (let count = 0; count < 100; count++) void add().catch(() => {})
   let ended = 0
@@ -102,9 +167,9 @@ test('where tasks run one after another one waits in the worker, and of short on
     return sent.length - ended
   }
   expect(sent).toHaveLength(2)
-  expect(inWorker(200)).toBe(5)
+  expect(inWorker(4000)).toBe(4)
   expect(inWorker(20)).toBe(8)
-  expect(inWorker(6000)).toBe(2)
+  expect(inWorker(20_000)).toBe(2)
 })
 
 test('a later task whose time is short is over before an earlier one, and long times never come', async () => {
@@ -122,7 +187,9 @@ test('tasks go to the worker that has fewest, and what one left behind to the ot
   const line = createTaskLine({ killAfterAbortMs: 5, depth: 2 })
   const ready = [true, true]
   const sent = [0, 1].map((): number[] => [])
-  const seats = [0, 1].map(at => line.join({ isReady: () => ready[at] === true, send: ({ id }) => sent[at]?.push(id), drop: () => {}, kill: () => {} }))
+  const seats = [0, 1].map(at =>
+    line.join({ isReady: () => ready[at] === true, send: ({ id }) => sent[at]?.push(id), drop: () => {}, begun: () => [], kill: () => {} })
+  )
   const tasks = [0, 1, 2, 3, 4].map(x => line.add({ input: oneFloat(x), limitMs: 60_000 }, undefined))
   expect(sent).toEqual([
     [0, 2],

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readlinkSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
@@ -129,6 +130,33 @@ test('a model that loops for ever is killed at its limit, and the tasks behind i
   await expect(Promise.all(behind)).resolves.toHaveLength(3)
 })
 
+test('one that loops behind results which its worker kept back is killed at its limit, and they are not lost', async () => {
+  const runner = await startTestRunner(loopModel())
+  const run = (yes: boolean, limitMs: number) => runner.run({ input: forever(yes), limitMs })
+  // The runner knows by then that runs are short, and has several in the worker.
+  await Promise.all(Array.from({ length: 20 }, () => run(false, LIMIT_MS)))
+  const harmless = Array.from({ length: 4 }, () => run(false, LIMIT_MS))
+  const looping = run(true, 1500)
+  const behind = Array.from({ length: 4 }, () => run(false, LIMIT_MS))
+  await expect(looping).rejects.toMatchObject({ code: 'ERR_TIME_LIMIT' })
+  await expect(Promise.all([...harmless, ...behind])).resolves.toHaveLength(8)
+})
+
+test('a worker killed in a run behind results which it kept back fails the task of that run alone', async () => {
+  const { onRestart, next } = restarts()
+  const runner = await startTestRunner(loopModel(), { onRestart })
+  const run = (yes: boolean) => runner.run({ input: forever(yes), limitMs: LIMIT_MS })
+  await Promise.all(Array.from({ length: 20 }, () => run(false)))
+  const harmless = Array.from({ length: 4 }, () => run(false))
+  const looping = run(true)
+  const behind = Array.from({ length: 3 }, () => run(false))
+  await delay(300)
+  process.kill(runner.pids[0] as number, 'SIGKILL')
+  await expect(looping).rejects.toMatchObject({ code: 'ERR_WORKER_DIED', retryable: true })
+  expect(await next()).toContain('SIGKILL')
+  await expect(Promise.all([...harmless, ...behind])).resolves.toHaveLength(7)
+})
+
 test('a waiting task whose time is over is told so while another one runs on', async () => {
   const runner = await startTestRunner(sleepyModel(1500))
   const worker = runner.pids[0]
@@ -178,6 +206,20 @@ test('stop ends a worker in the middle of a run, rejects what waits, and leaves 
   expect(readdirSync(temporary).filter(name => name.startsWith('motorpool-worker-'))).toEqual([])
   await expect(runner.run({ input: forever(false), limitMs: LIMIT_MS })).rejects.toMatchObject({ code: 'ERR_STOPPED' })
   await runner.stop()
+})
+
+test('a worker works where the path of its folder is too long for the name of a socket', async () => {
+  const temporary = join(await temporaryFolder(), 'x'.repeat(100))
+  await mkdir(temporary)
+  const before = process.env.TMPDIR
+  process.env.TMPDIR = temporary
+  const runner = await startTestRunner(noopModel()).finally(() => {
+    if (before === undefined) delete process.env.TMPDIR
+    else process.env.TMPDIR = before
+  })
+  await expect(runner.run({ input: bytes, limitMs: LIMIT_MS })).resolves.toMatchObject({ output: { tensors: { y: { dims: [3] } } } })
+  await runner.stop()
+  expect(readdirSync(temporary).filter(name => name.startsWith('motorpool-worker-'))).toEqual([])
 })
 
 test('a worker runs at low priority in an empty folder with a bare environment', async () => {

@@ -3,7 +3,12 @@ import { flushCompileCache } from 'node:module'
 import { Socket } from 'node:net'
 import { constants, setPriority } from 'node:os'
 import { isMotorpoolError } from '../../protocol/errors.ts'
-import { DATA_DESCRIPTOR, type WorkerConfiguration, type WorkerReport } from '../worker-messages.ts'
+import { createFrameReader } from '../socket/frame-reader.ts'
+import { createRequestReader } from '../socket/read-request.ts'
+import { createReplySender } from '../socket/reply-sender.ts'
+import { createRunNoter } from '../socket/run-note.ts'
+import { readInto } from '../socket/socket-pair.ts'
+import { DATA_DESCRIPTOR, NOTE_DESCRIPTOR, type WorkerConfiguration, type WorkerReport } from '../worker-messages.ts'
 import { limitMemory } from './memory-limit.ts'
 import { numericsClass } from './numerics.ts'
 import { loadError } from './ort-errors.ts'
@@ -43,8 +48,11 @@ function report(message: WorkerReport): void {
 }
 
 function open(task: LoadedTask): void {
-  const socket = new Socket({ fd: DATA_DESCRIPTOR, readable: true, writable: true })
-  serve(socket, task, { batches: configuration.model.batching === 'rows' })
+  const readRequest = createRequestReader()
+  const read = createFrameReader(body => hear(readRequest(body)))
+  const socket = new Socket({ fd: DATA_DESCRIPTOR, readable: true, writable: true, onread: readInto(read) })
+  const batches = configuration.model.batching === 'rows'
+  const hear = serve({ task, replies: createReplySender(socket), note: createRunNoter(NOTE_DESCRIPTOR), batches })
   socket.on('error', leave)
   socket.on('close', leave)
 }

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node'
 import { MotorpoolError } from '../../protocol/errors.ts'
-import type { Tensor, Value } from '../../protocol/tensor.ts'
+import type { Tensor } from '../../protocol/tensor.ts'
 import type { ModelSignature, RunnableModel } from '../runner.ts'
 import { runError } from './ort-errors.ts'
 import { fromOrtTensor, isCarried, toOrtTensor } from './ort-tensor.ts'
@@ -19,28 +19,33 @@ export async function loadTensorsTask(model: RunnableModel, threads: number): Pr
       `input ${unusable.name} is ${typeName(unusable)}, which onnxruntime-node cannot take; export the model with another type`
     )
   const signature = { inputs: describe(session.inputMetadata), outputs: describe(session.outputMetadata) }
-  return { kind: 'tensors', signature, run: (input, outputs) => run(session, signature, input, outputs) }
+  return { kind: 'tensors', signature, run: createRun(session, signature) }
 }
 
-async function run(
-  session: InferenceSession,
-  signature: ModelSignature,
-  input: Value,
-  wanted: readonly string[] = session.outputNames
-): Promise<Value['tensors']> {
+/** Runs inputs that fit; what is wanted is checked once for each list of names. */
+function createRun(session: InferenceSession, signature: ModelSignature): LoadedTask['run'] {
+  const inputNames = signature.inputs.map(({ name }) => name)
+  let checked: readonly string[] | undefined
+  return async (input, wanted = session.outputNames) => {
+    if (wanted !== checked) checkCarried(session, wanted)
+    checked = wanted
+    const feeds = Object.fromEntries(inputNames.map((name): [string, OrtTensor] => [name, toOrtTensor(input.tensors[name] as Tensor)]))
+    const outputs = await session.run(feeds, wanted).catch((error: unknown) => {
+      throw runError(error)
+    })
+    const lost = wanted.find(name => !Object.hasOwn(outputs, name))
+    if (lost !== undefined) throw new MotorpoolError('ERR_RUN_FAILED', `output ${lost} got lost in onnxruntime-node; give it another name in the model`)
+    return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, fromOrtTensor(name, output)]))
+  }
+}
+
+function checkCarried(session: InferenceSession, wanted: readonly string[]): void {
   const opaque = session.outputMetadata.find(output => wanted.includes(output.name) && (!output.isTensor || !isCarried(output.type)))
   if (opaque !== undefined)
     throw new MotorpoolError(
       'ERR_RUN_FAILED',
       `output ${opaque.name} is ${typeName(opaque)}, only tensors of common types can be returned; export the model with tensor outputs`
     )
-  const feeds: Record<string, OrtTensor> = Object.fromEntries(signature.inputs.map(({ name }) => [name, toOrtTensor(input.tensors[name] as Tensor)]))
-  const outputs = await session.run(feeds, wanted).catch((error: unknown) => {
-    throw runError(error)
-  })
-  const lost = wanted.find(name => !Object.hasOwn(outputs, name))
-  if (lost !== undefined) throw new MotorpoolError('ERR_RUN_FAILED', `output ${lost} got lost in onnxruntime-node; give it another name in the model`)
-  return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, fromOrtTensor(name, output)]))
 }
 
 function graphFile(model: RunnableModel): string {
