@@ -1,7 +1,7 @@
 import type { ClientJournal } from '../ledger/store/client-journal.ts'
 import type { Link, LinkHandlers, Mesh } from '../mesh/mesh.ts'
 import { MotorpoolError } from '../protocol/errors.ts'
-import { type LeaseId, type TaskId, toHex } from '../protocol/ids.ts'
+import { type LeaseId, type ModelCid, type TaskId, toHex } from '../protocol/ids.ts'
 import type { Clock, Signer } from '../protocol/signer.ts'
 import type { ClientCounts, Job, JobOutcome, RunOptions, TaskInputs, TaskResult } from './client.ts'
 import { createMemory, readOffer } from './contacts.ts'
@@ -21,7 +21,7 @@ export interface ClientInit {
   readonly randomBytes: (length: number) => Uint8Array
   readonly journal: ClientJournal
   /** Resolves a name or CID; rejects `ERR_MODEL_UNKNOWN`. */
-  readonly findModel: (nameOrCid: string, signal: AbortSignal | undefined) => Promise<AskedModel>
+  readonly findModel: (nameOrCid: string, signal: AbortSignal | undefined) => AskedModel | Promise<AskedModel>
 }
 
 /** The role of asking. Its handlers are to be fed with what the mesh hears. */
@@ -42,19 +42,19 @@ const SILENCE_MS = 2000
 export function createClient(init: ClientInit): Client {
   const { mesh, clock, account } = init
   const memory = createMemory()
-  const pools = new Map<string, ModelClient>()
+  const pools = new Map<ModelClient, { readonly cid: ModelCid; readonly ceiling: number; readonly unit: string }>()
   const watch = setInterval(lookForSilence, WATCH_MS)
   watch.unref()
   let stopped = false
 
   function lookForSilence(): void {
-    const waitedFor = new Set([...pools.values()].flatMap(pool => [...pool.cars()]))
+    const waitedFor = new Set([...pools.keys()].flatMap(pool => [...pool.cars()]))
     for (const link of mesh.links()) {
       if (!waitedFor.has(link.remote) || link.silenceMs() < Math.max(SILENCE_MS, 4 * link.p99GapMs())) continue
       const error = new MotorpoolError('ERR_CAR_LOST', `nothing was heard from the car for ${Math.round(link.silenceMs())} ms; its tasks go to another`, {
         retryable: true
       })
-      for (const pool of pools.values()) pool.lost(link.remote, error.message)
+      for (const pool of pools.keys()) pool.lost(link.remote, error.message)
       void link.close(error)
     }
   }
@@ -62,11 +62,9 @@ export function createClient(init: ClientInit): Client {
   function poolOf(model: AskedModel, options: Pick<RunOptions, 'priceCeiling' | 'unit'>): ModelClient {
     const ceiling = options.priceCeiling ?? 0
     const unit = options.unit ?? 'XXX'
-    const key = `${model.cid} ${ceiling} ${unit}`
-    const known = pools.get(key)
-    if (known !== undefined) return known
+    for (const [pool, terms] of pools) if (terms.cid === model.cid && terms.ceiling === ceiling && terms.unit === unit) return pool
     const pool = createModelClient({ ...init, model, memory, ceiling, unit })
-    pools.set(key, pool)
+    pools.set(pool, { cid: model.cid, ceiling, unit })
     return pool
   }
 
@@ -76,7 +74,8 @@ export function createClient(init: ClientInit): Client {
     options: RunOptions & Pick<TaskSubmission, 'onEvent'> & { readonly key: string }
   ): Promise<TaskResult> {
     if (stopped) throw new MotorpoolError('ERR_STOPPED', 'this peer has stopped; create a new one')
-    const model = await init.findModel(nameOrCid, options.signal)
+    const found = init.findModel(nameOrCid, options.signal)
+    const model = found instanceof Promise ? await found : found
     const value = prepareInput(model.manifest, inputs, options.parameters)
     const { key, signal, onEvent, deadlineMs = DEADLINE_MS, unsigned = false } = options
     const targetMs = options.targetMs ?? (options.deadlineMs === undefined ? DEFAULT_TARGET_MS : Number.POSITIVE_INFINITY)
@@ -87,7 +86,13 @@ export function createClient(init: ClientInit): Client {
 
   function withLease(lease: Uint8Array, act: (pool: ModelClient, lease: LeaseId) => void): void {
     const id = toHex(lease) as LeaseId
-    for (const pool of pools.values()) if (pool.holds(id)) return act(pool, id)
+    const pool = poolWith(id)
+    if (pool !== undefined) act(pool, id)
+  }
+
+  function poolWith(lease: LeaseId): ModelClient | undefined {
+    for (const pool of pools.keys()) if (pool.holds(lease)) return pool
+    return undefined
   }
 
   const handlers: LinkHandlers = {
@@ -109,26 +114,28 @@ export function createClient(init: ClientInit): Client {
             pool.failed(link, { task: toHex(message.task) as TaskId, attempt, code, message: text, retryable })
           })
         case 'leaving': {
-          for (const pool of pools.values()) pool.leaving(link.remote, message.secondsLeft)
+          for (const pool of pools.keys()) pool.leaving(link.remote, message.secondsLeft)
         }
       }
     },
     onTransfer: (link, head, body) => {
       if (head.type !== 'result') return body.discard()
-      const lease = toHex(head.lease) as LeaseId
-      const pool = [...pools.values()].find(candidate => candidate.holds(lease)) ?? [...pools.values()][0]
-      if (pool === undefined) return body.discard()
-      pool.received(link, head, body)
+      // One whose lease nobody holds any more is counted as late, by any.
+      const pool = pools.size > 1 ? poolWith(toHex(head.lease) as LeaseId) : undefined
+      const [anyPool] = pools.keys()
+      const receiver = pool ?? anyPool
+      if (receiver === undefined) return body.discard()
+      receiver.received(link, head, body)
     },
     onClose: (link, error) => {
-      for (const pool of pools.values()) pool.lost(link.remote, error?.message ?? 'the connection to the car ended')
+      for (const pool of pools.keys()) pool.lost(link.remote, error?.message ?? 'the connection to the car ended')
     }
   }
 
   function hearOffer(link: Link, message: { readonly offer: Uint8Array; readonly binding: Uint8Array }): void {
     const heard = readOffer(link, message, { peer: mesh.peerId, account: account.publicKey, nowSeconds: Math.floor(clock.unixMs() / 1000) })
     if (typeof heard === 'string') throw new MotorpoolError('ERR_SCHEMA', `${heard}; answer the announcement as it is`)
-    for (const pool of pools.values()) if (pool.asked(heard.ask)) return pool.offered(heard)
+    for (const pool of pools.keys()) if (pool.asked(heard.ask)) return pool.offered(heard)
   }
 
   return {
@@ -137,7 +144,7 @@ export function createClient(init: ClientInit): Client {
       runJob(job, (task, signal) => runTask(job.model, task.inputs, { ...job, parameters: task.parameters, key: task.key, signal, onEvent: job.onEvent })),
     handlers,
     counts: () =>
-      [...pools.values()]
+      [...pools.keys()]
         .map(pool => pool.counts())
         .reduce(
           (sum, counts) => ({
@@ -153,7 +160,7 @@ export function createClient(init: ClientInit): Client {
     stop: () => {
       stopped = true
       clearInterval(watch)
-      for (const pool of pools.values()) pool.stop()
+      for (const pool of pools.keys()) pool.stop()
     }
   }
 }

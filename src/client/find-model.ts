@@ -35,31 +35,38 @@ export function isModelCid(nameOrCid: string): nameOrCid is ModelCid {
   return /^b[a-z2-7]{58}$/.test(nameOrCid)
 }
 
-/** Finds models by name or CID in the store, and by CID at the cars that run them. */
+/**
+ * Finds models by name or CID in the store, and by CID at the cars that run them. One that is known already is returned as it is,
+ * so that a busy client doesn't wait for a promise with every task.
+ */
 export function createModelFinder({
   mesh,
   stored,
   openManifest,
   monotonicMs
-}: FindModelInit): (nameOrCid: string, signal: AbortSignal | undefined) => Promise<AskedModel> {
+}: FindModelInit): (nameOrCid: string, signal: AbortSignal | undefined) => AskedModel | Promise<AskedModel> {
   const fetched = new Map<string, AskedModel>()
-  const found = new Map<string, { readonly model: Promise<AskedModel>; readonly untilMs: number }>()
+  const found = new Map<string, { model: AskedModel | Promise<AskedModel>; readonly untilMs: number }>()
   /** Tasks that ask while the store is read share its answer. */
-  const lookUp = (nameOrCid: string): Promise<AskedModel> => {
+  const lookUp = (nameOrCid: string): AskedModel | Promise<AskedModel> => {
     const recent = found.get(nameOrCid)
     if (recent !== undefined && monotonicMs() < recent.untilMs) return recent.model
-    const asked = { model: stored(nameOrCid), untilMs: monotonicMs() + KNOWN_MS }
+    const reading = stored(nameOrCid)
+    const asked: { model: AskedModel | Promise<AskedModel>; readonly untilMs: number } = { model: reading, untilMs: monotonicMs() + KNOWN_MS }
     found.set(nameOrCid, asked)
-    asked.model.catch(() => {
-      if (found.get(nameOrCid) === asked) found.delete(nameOrCid)
-    })
-    return asked.model
+    reading.then(
+      model => {
+        asked.model = model
+      },
+      () => {
+        if (found.get(nameOrCid) === asked) found.delete(nameOrCid)
+      }
+    )
+    return reading
   }
-  return async (nameOrCid, signal) => {
-    const known = fetched.get(nameOrCid)
-    if (known !== undefined) return known
+  const search = async (nameOrCid: string, reading: Promise<AskedModel>, signal: AbortSignal | undefined): Promise<AskedModel> => {
     try {
-      return await lookUp(nameOrCid)
+      return await reading
     } catch (error) {
       if (!isMotorpoolError(error, 'ERR_MODEL_UNKNOWN') || !isModelCid(nameOrCid)) throw error
     }
@@ -68,5 +75,9 @@ export function createModelFinder({
     const model = { cid: nameOrCid, manifest: openManifest(await mesh.fetchBlock(nameOrCid, { signal }), nameOrCid) }
     fetched.set(nameOrCid, model)
     return model
+  }
+  return (nameOrCid, signal) => {
+    const known = fetched.get(nameOrCid) ?? lookUp(nameOrCid)
+    return known instanceof Promise ? search(nameOrCid, known, signal) : known
   }
 }

@@ -9,7 +9,7 @@ import type { ClientCounts, TaskResult } from './client.ts'
 import { type AwardedLease, type createMemory, type HeardOffer, quietly, writeAward } from './contacts.ts'
 import { type AskedModel, describeModel } from './find-model.ts'
 import { type ClientEffect, type ClientSettings, type ClientState, type ClientStepEvent, initialClientState } from './steps/client-state.ts'
-import { clientStep } from './steps/client-step.ts'
+import { clientSteps } from './steps/client-step.ts'
 import type { TaskSubmission } from './tasks/submission.ts'
 import { createSubmissions } from './tasks/submissions.ts'
 
@@ -61,6 +61,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     settings: init.settings,
     trouble: `no peer is known that runs ${describeModel(model)}`
   })
+  let gathered: ClientStepEvent[] = []
   let timer: NodeJS.Timeout | undefined
   let timerAtMs = Number.POSITIVE_INFINITY
   let usualRunUs: number | null = null
@@ -68,9 +69,19 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   const submissions = createSubmissions(shared)
   const board = createAskBoard({ ...shared, tell: submissions.tell, oldestTask, usualRunUs: () => usualRunUs })
 
+  /** Tasks that are submitted or done come many at once: those of one turn make one step. Anything else takes effect at once. */
   function step(event: ClientStepEvent): void {
     if (event.type === 'result' && event.ranUs !== undefined) usualRunUs = (usualRunUs ?? event.ranUs) * (1 - MEAN_SHARE) + event.ranUs * MEAN_SHARE
-    const [next, effects] = clientStep(state, event, clock.monotonicMs())
+    gathered.push(event)
+    if (event.type !== 'submitted' && event.type !== 'arrived' && event.type !== 'result') stepGathered()
+    else if (gathered.length === 1) queueMicrotask(stepGathered)
+  }
+
+  function stepGathered(): void {
+    if (gathered.length === 0) return
+    const events = gathered
+    gathered = []
+    const [next, effects] = clientSteps(state, events, clock.monotonicMs())
     state = next
     for (const effect of effects) carryOut(effect)
   }
@@ -161,7 +172,10 @@ export function createModelClient(init: ModelClientInit): ModelClient {
   return {
     run: submissions.run,
     asked: board.asked,
-    holds: lease => [...awards.values()].some(held => held.lease === lease),
+    holds: lease => {
+      for (const held of awards.values()) if (held.lease === lease) return true
+      return false
+    },
     offered: board.offered,
     granted: (link, lease, slots) =>
       about(link, lease, (car, { heard: { offer } }) => ({ type: 'granted', car, lease, slots, parallel: offer.parallel, runUs: offer.runUs })),

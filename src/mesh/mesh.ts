@@ -20,6 +20,8 @@ export interface FoundPeer {
 export interface TransferBody extends AsyncIterable<Uint8Array> {
   /** Bytes that the payload has in all. */
   readonly byteLength: number
+  /** What is left of the payload, if all of it is there: as `all()`, without waiting. Else undefined, and nothing is taken. */
+  whole: () => readonly Uint8Array[] | undefined
   /** The whole payload, as the views it came in; at most `LIMITS.transferPayload` bytes. */
   all: (options?: SignalOption) => Promise<readonly Uint8Array[]>
   discard: () => void

@@ -13,11 +13,12 @@ describe('client and car steps together', () => {
           cars: fc.integer({ min: 0, max: 12 }),
           tasks: fc.integer({ min: 1, max: 60 }),
           slots: fc.constantFrom(1 as const, 2 as const, 4 as const),
-          strikes: fc.integer({ min: 0, max: 15 })
+          strikes: fc.integer({ min: 0, max: 15 }),
+          gathersMs: fc.constantFrom(0, 0, 1, 20)
         }),
-        ({ seed, cars, tasks, slots, strikes }) => {
+        ({ seed, cars, tasks, slots, strikes, gathersMs }) => {
           const random = seeded(seed)
-          const mesh = createVirtualMesh({ random, cars, slots, runMs: 300, delayMs: 5 })
+          const mesh = createVirtualMesh({ random, cars, slots, runMs: 300, delayMs: 5, gathersMs })
           const ids = Array.from({ length: tasks }, (_, index) => `task-${index}` as TaskId)
           const cancelled = new Set<TaskId>()
           for (const id of ids) mesh.at(random() * 5000, () => mesh.submit(id, 20_000))
@@ -46,7 +47,7 @@ describe('client and car steps together', () => {
             const attempts = mesh.log.attempts.get(id) ?? []
             expect(attempts).toEqual(attempts.map((_, index) => index + 1))
           }
-          expect(mesh.client().waiting).toEqual([])
+          expect(mesh.client().waiting.length).toBe(0)
           expect(mesh.log.busiest).toBeLessThanOrEqual(1)
         }
       ),
@@ -81,6 +82,26 @@ describe('client and car steps together', () => {
     expect(mesh.log.failed.size).toBe(0)
     mesh.run(5100)
     expect(mesh.log.failed.get('task' as TaskId)).toBe('ERR_NO_CAR')
+  })
+
+  it('end the same tasks at about the same time when events that come together make one step', () => {
+    fc.assert(
+      fc.property(fc.record({ seed: fc.integer(), tasks: fc.integer({ min: 1, max: 200 }), slots: fc.constantFrom(1 as const, 4 as const) }), load => {
+        const endings = [0, 1].map(gathersMs => {
+          const mesh = createVirtualMesh({ random: seeded(load.seed), cars: 3, slots: load.slots, runMs: 20, delayMs: 5, steady: true, gathersMs })
+          for (let index = 0; index < load.tasks; index++) mesh.submit(`task-${index}` as TaskId, 60_000)
+          // Too soon for a car to do them.
+          for (let index = 0; index < 5; index++) mesh.submit(`late-${index}` as TaskId, 5)
+          mesh.run(60_000)
+          return { delivered: new Set(mesh.log.delivered.keys()), failed: new Set(mesh.log.failed.keys()), lastMs: Math.max(...mesh.log.times.values()) }
+        })
+        const [single, together] = endings
+        expect(together?.delivered).toEqual(single?.delivered)
+        expect(together?.failed).toEqual(single?.failed)
+        expect(together!.lastMs).toBeLessThanOrEqual(single!.lastMs * 1.1 + 20)
+      }),
+      { numRuns: 20 }
+    )
   })
 
   it('need at most a few announcements for a long job', () => {

@@ -25,7 +25,7 @@ function startFinder(answer: () => AskedModel): {
     monotonicMs: () => nowMs
   })
   return {
-    find: name => find(name, undefined),
+    find: async name => find(name, undefined),
     asked: () => count,
     wait: ms => {
       nowMs += ms

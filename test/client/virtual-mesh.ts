@@ -3,7 +3,7 @@ import { initialCarWork } from '../../src/car/car-state.ts'
 import { carStep } from '../../src/car/car-step.ts'
 import type { ClientEffect, ClientState, ClientStepEvent } from '../../src/client/steps/client-state.ts'
 import { initialClientState } from '../../src/client/steps/client-state.ts'
-import { clientStep } from '../../src/client/steps/client-step.ts'
+import { clientStep, clientSteps } from '../../src/client/steps/client-step.ts'
 import type { Offer } from '../../src/protocol/control.ts'
 import type { LeaseId, ModelCid, PeerId, TaskId } from '../../src/protocol/ids.ts'
 
@@ -22,10 +22,12 @@ export interface VirtualMeshInit {
   readonly delayMs: number
   /** Delays and runs take as long as told, receipts come with their results, and no worker dies. @default false */
   readonly steady?: boolean
+  /** What the client hears within so many ms makes one step; each event its own when 0. @default 0 */
+  readonly gathersMs?: number
 }
 
 /** One client and many cars, run by the real steps under a virtual clock; messages take time, runs take time, cars can be struck. */
-export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady = false }: VirtualMeshInit) {
+export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady = false, gathersMs = 0 }: VirtualMeshInit) {
   let now = 0
   let order = 0
   let steps = 0
@@ -45,6 +47,7 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady 
     announcedMs: 0
   }
   let client: ClientState = initialClientState({ ceiling: 0, unit: 'XXX' })
+  const gathered: ClientStepEvent[] = []
   let wake: object | undefined
   let leaseCount = 0
   let watched: number | undefined
@@ -66,8 +69,13 @@ export function createVirtualMesh({ random, cars, slots, runMs, delayMs, steady 
   const later = (act: () => void): void => at(delayMs * (steady ? 1 : 0.5 + random()), act)
 
   function stepClient(event: ClientStepEvent): void {
+    if (gathersMs === 0) return obeyAll(clientStep(client, event, now))
+    if (gathered.length === 0) at(gathersMs, () => obeyAll(clientSteps(client, gathered.splice(0), now)))
+    gathered.push(event)
+  }
+
+  function obeyAll([next, effects]: ReturnType<typeof clientStep>): void {
     steps++
-    const [next, effects] = clientStep(client, event, now)
     client = next
     log.mostLeases = Math.max(log.mostLeases, client.leases.size)
     for (const lease of client.leases.values()) log.busiest = Math.max(log.busiest, lease.flights.size / lease.slots)

@@ -11,15 +11,19 @@ const LOOK_AGAIN_MS = 50
 const CHOICE = 2
 
 /** Begins to look for cars when work is waiting that the held leases won't end in time; looks again soon while they would. */
-export function startDiscovery(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
+export function startDiscovery(state: ClientState, nowMs: number, effects: ClientEffect[]): void {
   const { asking: before } = state
   // Awards that are still to be answered may be enough.
-  if (before !== null && (before.phase !== 'resting' || before.pending.size > 0)) return state
-  if (state.waiting.length === 0 || nowMs < state.nextAskMs || state.leases.size >= state.settings.maximumCars) return state
+  if (before !== null && (before.phase !== 'resting' || before.pending.size > 0)) return
+  if (state.waiting.length === 0 || nowMs < state.nextAskMs || state.leases.size >= state.settings.maximumCars) return
   const carsWanted = carsNeeded(state, nowMs)
-  if (carsWanted === 0) return { ...state, nextAskMs: nowMs + LOOK_AGAIN_MS }
-  const asking: Asking = {
-    ask: state.asks + 1,
+  if (carsWanted === 0) {
+    state.nextAskMs = nowMs + LOOK_AGAIN_MS
+    return
+  }
+  state.asks++
+  state.asking = {
+    ask: state.asks,
     phase: 'discovering',
     round: 0,
     theta: 0,
@@ -32,103 +36,92 @@ export function startDiscovery(state: ClientState, nowMs: number, effects: Clien
     pending: new Map(),
     heard: new Set(before?.offers.map(({ car }) => car))
   }
-  effects.push({ type: 'discover', ask: asking.ask })
-  return { ...state, asking, asks: asking.ask }
+  effects.push({ type: 'discover', ask: state.asks })
 }
 
 /** The shard is known: announces round 0 to as many cars as should answer. */
-export function startListening(state: ClientState, ask: number, idleCars: number, nowMs: number, effects: ClientEffect[]): ClientState {
+export function startListening(state: ClientState, ask: number, idleCars: number, nowMs: number, effects: ClientEffect[]): void {
   const { asking } = state
-  if (asking === null || asking.ask !== ask || asking.phase !== 'discovering') return state
+  if (asking === null || asking.ask !== ask || asking.phase !== 'discovering') return
   const theta = firstTheta(asking.carsWanted, idleCars)
   effects.push({ type: 'announce', ask, round: 0, theta, tasks: state.waiting.length })
-  return { ...state, asking: { ...asking, phase: 'listening', theta, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) } }
+  state.asking = { ...asking, phase: 'listening', theta, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
 }
 
 /** A round went out; one that reached nobody ends the announcement: the shard has moved, and the next one looks where to. */
-export function startRound(
-  state: ClientState,
-  event: { readonly ask: number; readonly round: number; readonly recipients: number },
-  nowMs: number
-): ClientState {
+export function startRound(state: ClientState, event: { readonly ask: number; readonly round: number; readonly recipients: number }, nowMs: number): void {
   const { asking } = state
-  if (asking === null || asking.ask !== event.ask || asking.round !== event.round) return state
-  if (event.recipients > 0)
-    return {
-      ...state,
-      trouble: `cars were asked and none offered at a price of at most ${state.ceiling === 0 ? '0' : `${state.ceiling / 1e6} ${state.unit}`}: they are busy, or ask for more (priceCeiling, or motorpool run --pay)`,
-      asking: { ...asking, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
-    }
-  return { ...state, trouble: 'nobody hears the topic of this model', asking: { ...asking, theta: ALL_CARS, roundEndsMs: nowMs + state.settings.awardWaitMs } }
+  if (asking === null || asking.ask !== event.ask || asking.round !== event.round) return
+  if (event.recipients > 0) {
+    state.trouble = `cars were asked and none offered at a price of at most ${state.ceiling === 0 ? '0' : `${state.ceiling / 1e6} ${state.unit}`}: they are busy, or ask for more (priceCeiling, or motorpool run --pay)`
+    state.asking = { ...asking, announcedAtMs: nowMs, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
+  } else {
+    state.trouble = 'nobody hears the topic of this model'
+    state.asking = { ...asking, theta: ALL_CARS, roundEndsMs: nowMs + state.settings.awardWaitMs }
+  }
 }
 
 /** Notes an offer, also to an earlier announcement; one that comes when nothing is wanted any more is declined. */
-export function answerOffer(state: ClientState, ask: number, ranked: RankableOffer, nowMs: number, effects: ClientEffect[]): ClientState {
+export function answerOffer(state: ClientState, ask: number, ranked: RankableOffer, nowMs: number, effects: ClientEffect[]): void {
   const { asking } = state
   if (asking === null || asking.heard.has(ranked.car) || state.leases.has(ranked.car) || !isUsable(taskOf(state, 0), ranked.offer)) {
     if (asking?.heard.has(ranked.car) !== true) effects.push({ type: 'decline', ask, cars: [ranked.car] })
-    return state
+    return
   }
-  const usualOfferMs = asking.ask === ask ? state.usualOfferMs * 0.8 + (nowMs - asking.announcedAtMs) * 0.2 : state.usualOfferMs
-  const heard = new Set(asking.heard).add(ranked.car)
+  if (asking.ask === ask) state.usualOfferMs = state.usualOfferMs * 0.8 + (nowMs - asking.announcedAtMs) * 0.2
   const isChoice = asking.offers.length + 1 >= asking.carsWanted - asking.carsWon - asking.pending.size + CHOICE
-  return {
-    ...state,
-    usualOfferMs,
-    asking: {
-      ...asking,
-      heard,
-      offers: [...asking.offers, { ...ranked, ask }],
-      awardAtMs: isChoice ? nowMs : (asking.awardAtMs ?? nowMs + state.settings.awardWaitMs)
-    }
+  state.asking = {
+    ...asking,
+    heard: new Set(asking.heard).add(ranked.car),
+    offers: [...asking.offers, { ...ranked, ask }],
+    awardAtMs: isChoice ? nowMs : (asking.awardAtMs ?? nowMs + state.settings.awardWaitMs)
   }
 }
 
 /** A car said busy, or vanished before it granted. */
-export function answerRefusal(state: ClientState, car: PeerId): ClientState {
+export function answerRefusal(state: ClientState, car: PeerId): void {
   const { asking } = state
-  if (asking === null || (!asking.pending.has(car) && !asking.offers.some(offer => offer.car === car))) return state
+  if (asking === null || (!asking.pending.has(car) && !asking.offers.some(offer => offer.car === car))) return
   const pending = new Map(asking.pending)
   pending.delete(car)
-  return {
-    ...state,
-    trouble: 'the cars that offered were busy by then',
-    asking: { ...asking, pending, offers: asking.offers.filter(offer => offer.car !== car) }
-  }
+  state.trouble = 'the cars that offered were busy by then'
+  state.asking = { ...asking, pending, offers: asking.offers.filter(offer => offer.car !== car) }
 }
 
 /** Awards when offers are due, opens the next round when too few came, ends the announcement when it is served, and rests when all cars were asked. */
-export function continueAsking(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
-  if (state.asking === null) return state
+export function continueAsking(state: ClientState, nowMs: number, effects: ClientEffect[]): void {
+  if (state.asking === null) return
   let asking = dropSilentAwards(state.asking, nowMs)
   if (asking.awardAtMs !== null && asking.awardAtMs <= nowMs) asking = awardBest(state, asking, nowMs, effects)
-  const open = asking.carsWon + asking.pending.size
+  state.asking = asking
   const served = state.waiting.length === 0 || asking.carsWon >= asking.carsWanted
   if (served && asking.pending.size === 0) return endAsking(state, asking, nowMs, effects)
-  if (asking.phase !== 'listening' || asking.roundEndsMs > nowMs) return { ...state, asking }
+  if (asking.phase !== 'listening' || asking.roundEndsMs > nowMs) return
   const exhausted = asking.theta >= ALL_CARS && asking.pending.size === 0 && (asking.awardAtMs === null || asking.offers.length === 0)
   if (exhausted) {
     effects.push({ type: 'watch', ask: asking.ask })
     return restAsking(state, asking, nowMs)
   }
-  if (open < asking.carsWanted && asking.theta < ALL_CARS) {
+  const roundEndsMs = nowMs + roundWaitMs(state.usualOfferMs)
+  if (asking.carsWon + asking.pending.size < asking.carsWanted && asking.theta < ALL_CARS) {
     const theta = nextTheta(asking.theta)
     const round = asking.round + 1
     effects.push({ type: 'announce', ask: asking.ask, round, theta, tasks: state.waiting.length })
-    asking = { ...asking, round, theta, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
+    state.asking = { ...asking, round, theta, roundEndsMs }
   } else {
-    asking = { ...asking, roundEndsMs: nowMs + roundWaitMs(state.usualOfferMs) }
+    state.asking = { ...asking, roundEndsMs }
   }
-  return { ...state, asking }
 }
 
 function dropSilentAwards(asking: Asking, nowMs: number): Asking {
-  if (![...asking.pending.values()].some(dueMs => dueMs <= nowMs)) return asking
+  if (asking.pending.size === 0 || ![...asking.pending.values()].some(dueMs => dueMs <= nowMs)) return asking
   return { ...asking, pending: new Map([...asking.pending].filter(([, dueMs]) => dueMs > nowMs)) }
 }
 
 function awardBest(state: ClientState, asking: Asking, nowMs: number, effects: ClientEffect[]): Asking {
-  const timeLeftMs = Math.max(0, ...state.waiting.map(task => task.deadlineMs - nowMs))
+  if (asking.offers.length === 0) return asking
+  let timeLeftMs = 0
+  for (const task of state.waiting) timeLeftMs = Math.max(timeLeftMs, task.deadlineMs - nowMs)
   const best = carsToAward(state, asking, rankOffers(taskOf(state, timeLeftMs), asking.offers), nowMs)
   if (best.length === 0) return asking
   const pending = new Map(asking.pending)
@@ -139,38 +132,39 @@ function awardBest(state: ClientState, asking: Asking, nowMs: number, effects: C
   return { ...asking, pending, offers: asking.offers.filter(offer => !pending.has(offer.car)) }
 }
 
-function endAsking(state: ClientState, asking: Asking, nowMs: number, effects: ClientEffect[]): ClientState {
+function endAsking(state: ClientState, asking: Asking, nowMs: number, effects: ClientEffect[]): void {
   for (const [ask, offers] of Map.groupBy(asking.offers, ({ ask }: AskedOffer) => ask))
     effects.push({ type: 'decline', ask, cars: offers.map(({ car }) => car) })
-  return { ...state, asking: null, nextAskMs: nowMs + state.askPauseMs }
+  state.asking = null
+  state.nextAskMs = nowMs + state.askPauseMs
 }
 
 /** Pauses before the next announcement, each time for longer while no car is won, and still takes what is offered. */
-function restAsking(state: ClientState, asking: Asking, nowMs: number): ClientState {
+function restAsking(state: ClientState, asking: Asking, nowMs: number): void {
   const { askPauseMs, askPauseMostMs } = state.settings
-  return {
-    ...state,
-    asking: { ...asking, phase: 'resting', roundEndsMs: Number.POSITIVE_INFINITY },
-    nextAskMs: nowMs + state.askPauseMs,
-    askPauseMs: asking.carsWon > 0 ? askPauseMs : Math.min(askPauseMostMs, state.askPauseMs * 2)
-  }
+  state.asking = { ...asking, phase: 'resting', roundEndsMs: Number.POSITIVE_INFINITY }
+  state.nextAskMs = nowMs + state.askPauseMs
+  state.askPauseMs = asking.carsWon > 0 ? askPauseMs : Math.min(askPauseMostMs, state.askPauseMs * 2)
 }
 
 /** Nobody was found in the time that one looks for; that time was pause enough. */
-export function noteUndiscovered(state: ClientState, ask: number, trouble: string, nowMs: number): ClientState {
+export function noteUndiscovered(state: ClientState, ask: number, trouble: string, nowMs: number): void {
   const { asking } = state
-  if (asking === null || asking.ask !== ask || asking.phase !== 'discovering') return state
-  return restAsking({ ...state, trouble, askPauseMs: state.settings.askPauseMs }, asking, nowMs)
+  if (asking === null || asking.ask !== ask || asking.phase !== 'discovering') return
+  state.trouble = trouble
+  state.askPauseMs = state.settings.askPauseMs
+  restAsking(state, asking, nowMs)
 }
 
 /** What was asked for in vain may be there now, or is needed sooner. */
-export function askAtOnce(state: ClientState, nowMs: number): ClientState {
-  return { ...state, nextAskMs: nowMs, askPauseMs: state.settings.askPauseMs }
+export function askAtOnce(state: ClientState, nowMs: number): void {
+  state.nextAskMs = nowMs
+  state.askPauseMs = state.settings.askPauseMs
 }
 
 /** A new car hears the topic; how long the next pause is doesn't change, since it may not offer either. */
-export function noteNewCar(state: ClientState, ask: number, nowMs: number): ClientState {
-  return state.asking?.ask === ask && state.asking.phase === 'resting' ? { ...state, nextAskMs: nowMs } : state
+export function noteNewCar(state: ClientState, ask: number, nowMs: number): void {
+  if (state.asking?.ask === ask && state.asking.phase === 'resting') state.nextAskMs = nowMs
 }
 
 function taskOf(state: ClientState, timeLeftMs: number): { readonly ceiling: number; readonly unit: string; readonly timeLeftMs: number } {

@@ -1,4 +1,5 @@
 import type { ClientEffect, ClientState, HeldLease, OpenTask } from './client-state.ts'
+import { openTasks } from './hold-leases.ts'
 import { noteSent } from './pace.ts'
 
 /** Bytes of inputs that may be under way to one car beyond its first two tasks; large inputs fill a line by themselves. */
@@ -7,26 +8,17 @@ const LEASE_BYTES = 64 * 1024 * 1024
 const SMALL_BYTES = 64 * 1024
 
 /** Ends tasks whose deadline has passed, waiting or on a car. */
-export function expireTasks(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
+export function expireTasks(state: ClientState, nowMs: number, effects: ClientEffect[]): void {
   const late = (task: OpenTask): boolean => task.deadlineMs <= nowMs
-  let { leases } = state
   for (const lease of state.leases.values()) {
-    const overdue = [...lease.flights.values(), ...[...lease.unproven.values()].map(({ task }) => task)].filter(late)
-    if (overdue.length === 0) continue
-    const flights = new Map(lease.flights)
-    const unproven = new Map(lease.unproven)
-    for (const flight of overdue) {
-      flights.delete(flight.id)
-      unproven.delete(flight.id)
+    for (const flight of openTasks(lease).filter(late)) {
+      lease.flights.delete(flight.id)
+      lease.unproven.delete(flight.id)
+      lease.idleSinceMs = nowMs
       effects.push({ type: 'cancel', task: flight.id, attempt: flight.attempt, car: lease.car, lease: lease.lease }, deadlineFailure(state, flight))
     }
-    leases = new Map(leases).set(lease.car, { ...lease, flights, unproven, idleSinceMs: nowMs })
   }
-  const overdue = state.waiting.filter(late)
-  for (const task of overdue) effects.push(deadlineFailure(state, task))
-  return overdue.length === 0 && leases === state.leases
-    ? state
-    : { ...state, leases, waiting: overdue.length === 0 ? state.waiting : state.waiting.filter(task => !late(task)) }
+  for (const task of state.waiting.remove(late)) effects.push(deadlineFailure(state, task))
 }
 
 function deadlineFailure(state: ClientState, task: OpenTask): ClientEffect {
@@ -48,27 +40,26 @@ function deadlineFailure(state: ClientState, task: OpenTask): ClientEffect {
 }
 
 /** Sends waiting tasks, oldest first, each to the least loaded lease with a free slot that it may use. */
-export function assignTasks(state: ClientState, nowMs: number, effects: ClientEffect[]): ClientState {
-  if (state.waiting.length === 0 || state.leases.size === 0) return state
-  const leases = new Map(state.leases)
-  const left: OpenTask[] = []
-  let room = roomOf(leases)
-  let looked = 0
-  for (const task of state.waiting) {
-    if (room === 0) break
-    looked++
+export function assignTasks(state: ClientState, nowMs: number, effects: ClientEffect[]): void {
+  const { waiting, leases } = state
+  if (waiting.length === 0 || leases.size === 0) return
+  const passedOver: OpenTask[] = []
+  for (let room = roomOf(leases); room > 0; ) {
+    const task = waiting.shift()
+    if (task === undefined) break
     const lease = pickLease(task, leases)
     if (lease === undefined) {
-      left.push(task)
+      passedOver.push(task)
       continue
     }
-    const flight: OpenTask = { ...task, attempt: task.attempt + 1 }
-    const pace = noteSent(lease.pace, lease.flights.size, nowMs)
-    leases.set(lease.car, { ...lease, pace, flights: new Map(lease.flights).set(task.id, flight), idleSinceMs: nowMs })
-    effects.push({ type: 'send', task: task.id, attempt: flight.attempt, car: lease.car, lease: lease.lease, deadlineMs: task.deadlineMs })
+    noteSent(lease.pace, lease.flights.size, nowMs)
+    task.attempt++
+    lease.flights.set(task.id, task)
+    lease.idleSinceMs = nowMs
+    effects.push({ type: 'send', task: task.id, attempt: task.attempt, car: lease.car, lease: lease.lease, deadlineMs: task.deadlineMs })
     room--
   }
-  return looked === left.length ? state : { ...state, leases, waiting: left.concat(state.waiting.slice(looked)) }
+  waiting.unshift(passedOver)
 }
 
 /** Tasks that all leases together have room for, whatever these are. */

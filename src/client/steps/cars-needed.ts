@@ -15,10 +15,14 @@ const PLANNED = 0.8
 export function carsNeeded(state: ClientState, nowMs: number): number {
   const room = Math.min(state.waiting.length, state.settings.maximumCars - state.leases.size)
   if (room <= 0) return 0
-  const usable = [...state.leases.values()].filter(lease => lease.leavesAtMs === null)
   const lacking = lackingPerMs(state, nowMs)
   if (lacking <= 0) return 0
-  return Math.min(room, Math.max(usable.length === 0 ? 1 : 0, Math.ceil(lacking * usualMs(state) - 0.01)))
+  return Math.min(room, Math.max(hasUsableLease(state) ? 0 : 1, Math.ceil(lacking * usualMs(state) - 0.01)))
+}
+
+function hasUsableLease({ leases }: ClientState): boolean {
+  for (const { leavesAtMs } of leases.values()) if (leavesAtMs === null) return true
+  return false
 }
 
 /** Which of the offers to award, best first: as many as the queue still needs, by what they tell of their run times. */

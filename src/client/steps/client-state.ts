@@ -1,6 +1,7 @@
 import type { RankableOffer } from '../../placement/ranking.ts'
 import type { ErrorCode } from '../../protocol/errors.ts'
 import type { LeaseId, PeerId, TaskId } from '../../protocol/ids.ts'
+import { Queue } from './queue.ts'
 
 /** Durations in ms; a property test or the simulator may set others. */
 export interface ClientSettings {
@@ -47,27 +48,27 @@ export interface OpenTask {
   readonly targetMs: number
   readonly inputBytes: number
   /** The last attempt that was sent; 0 before the first. */
-  readonly attempt: number
-  readonly failures: number
+  attempt: number
+  failures: number
   /** Cars that it failed on; asked again only when nobody else is there. */
-  readonly avoid: readonly PeerId[]
-  readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
+  avoid: readonly PeerId[]
+  lastError: { readonly code: ErrorCode; readonly message: string } | null
 }
 
 /** How fast a car answers. */
 export interface Pace {
   /** Run time of one task by the car's word, ms; null while unknown. */
-  readonly runMs: number | null
+  runMs: number | null
   /** Results that came while more was under way, and the ms between them; halved now and then, so that old ones weigh less. */
-  readonly results: number
-  readonly spentMs: number
+  results: number
+  spentMs: number
   /** When it last gave an answer, or was sent a task while it had none. */
-  readonly turnMs: number
+  turnMs: number
   /** Whether more was under way at `turnMs`, so that the time until the next answer is the car's. */
-  readonly busy: boolean
+  busy: boolean
   /** Shortest round trip of late, ms, and when it was measured; a busy process measures too long ones. */
-  readonly roundTripMs: number | null
-  readonly measuredMs: number
+  roundTripMs: number | null
+  measuredMs: number
 }
 
 /** An award that a car granted. */
@@ -78,14 +79,14 @@ export interface HeldLease {
   /** Tasks that the car runs at the same time. */
   readonly parallel: number
   /** Tasks to have under way there: what the car runs, as many that wait there, and what the line holds. */
-  readonly window: number
+  window: number
   readonly pace: Pace
-  readonly flights: ReadonlyMap<TaskId, OpenTask>
+  readonly flights: Map<TaskId, OpenTask>
   /** Results that came before their receipts, with when these are overdue. */
-  readonly unproven: ReadonlyMap<TaskId, { readonly task: OpenTask; readonly dueMs: number }>
-  readonly idleSinceMs: number
+  readonly unproven: Map<TaskId, { readonly task: OpenTask; readonly dueMs: number }>
+  idleSinceMs: number
   /** When a car that leaves is given up; null while it stays. */
-  readonly leavesAtMs: number | null
+  leavesAtMs: number | null
 }
 
 /** An offer, and which announcement it answers: one that came late may answer an earlier one. */
@@ -110,29 +111,32 @@ export interface Asking {
   readonly heard: ReadonlySet<PeerId>
 }
 
-/** What a client knows of one model's tasks and leases. The step owns it: use only the state that it returns. */
+/**
+ * What a client knows of one model's tasks and leases. The step owns it and changes it in place, since a copy for each event
+ * costs more than the event: use only the state that it returns, and only read it.
+ */
 export interface ClientState {
   readonly settings: ClientSettings
   readonly ceiling: number
   readonly unit: string
   /** Waiting, oldest first; moved tasks come before fresh ones. */
-  readonly waiting: readonly OpenTask[]
-  readonly leases: ReadonlyMap<PeerId, HeldLease>
+  readonly waiting: Queue<OpenTask>
+  readonly leases: Map<PeerId, HeldLease>
   /** No task's deadline and no receipt is due before this moment, so that a step looks through all of them only then. */
-  readonly tasksDueMs: number
-  readonly asking: Asking | null
-  readonly asks: number
-  readonly nextAskMs: number
-  readonly askPauseMs: number
+  tasksDueMs: number
+  asking: Asking | null
+  asks: number
+  nextAskMs: number
+  askPauseMs: number
   /** Usual ms from announcement to an offer. */
-  readonly usualOfferMs: number
+  usualOfferMs: number
   /** Time that a car of late took for a task, ms; null before the first. */
-  readonly usualServiceMs: number | null
+  usualServiceMs: number | null
   /** Since when tasks have waited without a car being added; null while none wait. */
-  readonly backlogSinceMs: number | null
+  backlogSinceMs: number | null
   /** What discovery or the last announcement found wanting, for the error at the deadline. */
-  readonly trouble: string | null
-  readonly everLeased: boolean
+  trouble: string | null
+  everLeased: boolean
 }
 
 export type ClientStepEvent =
@@ -197,7 +201,7 @@ export function initialClientState(init: {
     settings,
     ceiling: init.ceiling,
     unit: init.unit,
-    waiting: [],
+    waiting: new Queue(),
     leases: new Map(),
     tasksDueMs: Number.POSITIVE_INFINITY,
     asking: null,

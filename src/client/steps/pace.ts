@@ -18,22 +18,29 @@ export function firstPace(runUs: number, nowMs: number): Pace {
 }
 
 /** A task is sent; to a car without work its time begins. */
-export function noteSent(pace: Pace, flights: number, nowMs: number): Pace {
-  return flights > 0 ? pace : { ...pace, turnMs: nowMs, busy: false }
+export function noteSent(pace: Pace, flights: number, nowMs: number): void {
+  if (flights > 0) return
+  pace.turnMs = nowMs
+  pace.busy = false
 }
 
 /** An answer came. @param flights - what is still under way */
-export function noteAnswer(pace: Pace, flights: number, nowMs: number): Pace {
-  const turned = { ...pace, turnMs: nowMs, busy: flights > 0 }
-  if (!pace.busy) return turned
-  const halved = pace.results >= HALVE_AFTER ? 0.5 : 1
-  return { ...turned, results: pace.results * halved + 1, spentMs: pace.spentMs * halved + (nowMs - pace.turnMs) }
+export function noteAnswer(pace: Pace, flights: number, nowMs: number): void {
+  if (pace.busy) {
+    const halved = pace.results >= HALVE_AFTER ? 0.5 : 1
+    pace.results = pace.results * halved + 1
+    pace.spentMs = pace.spentMs * halved + (nowMs - pace.turnMs)
+  }
+  pace.turnMs = nowMs
+  pace.busy = flights > 0
 }
 
 /** What a result tells beside its coming. */
-export function noteMeasures(pace: Pace, ranUs: number, roundTripMs: number, nowMs: number): Pace {
-  const isNew = pace.roundTripMs === null || roundTripMs <= pace.roundTripMs || nowMs - pace.measuredMs > ROUND_TRIP_KEPT_MS
-  return { ...pace, runMs: ranUs / 1000, ...(isNew ? { roundTripMs, measuredMs: nowMs } : {}) }
+export function noteMeasures(pace: Pace, ranUs: number, roundTripMs: number, nowMs: number): void {
+  pace.runMs = ranUs / 1000
+  if (pace.roundTripMs !== null && roundTripMs > pace.roundTripMs && nowMs - pace.measuredMs <= ROUND_TRIP_KEPT_MS) return
+  pace.roundTripMs = roundTripMs
+  pace.measuredMs = nowMs
 }
 
 /** Time that the car takes for each further task, ms: between its answers, else what it told, else as others of late. */

@@ -61,6 +61,19 @@ export function createBulkPool(open: () => Promise<void>): BulkPool {
   const fail = (error: Error) => {
     for (const outgoing of queue.splice(0)) outgoing.done.reject(error)
   }
+  const abortable = async (outgoing: Outgoing, signal: AbortSignal) => {
+    const onAbort = () => {
+      const at = queue.indexOf(outgoing)
+      if (at >= 0) queue.splice(at, 1)
+      outgoing.done.reject(abortError(signal))
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      await outgoing.done.promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
   const pump = () => {
     for (let at = 0; at < queue.length; ) {
       const outgoing = queue[at]
@@ -88,21 +101,13 @@ export function createBulkPool(open: () => Promise<void>): BulkPool {
       streams.delete(stream)
       pump()
     },
-    send: async outgoing => {
-      const { signal } = outgoing
-      const onAbort = () => {
-        const at = queue.indexOf(outgoing)
-        if (at >= 0) queue.splice(at, 1)
-        outgoing.done.reject(abortError(signal ?? AbortSignal.abort()))
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
+    send: outgoing => {
       queue.push(outgoing)
       pump()
-      try {
-        await outgoing.done.promise
-      } finally {
-        signal?.removeEventListener('abort', onAbort)
-      }
+      const { signal, small, done } = outgoing
+      // A small one that has found a stream is gone at the end of this turn, or waits there.
+      if (signal === undefined || (small && !queue.includes(outgoing))) return done.promise
+      return abortable(outgoing, signal)
     },
     pump,
     streams: () => [...streams],

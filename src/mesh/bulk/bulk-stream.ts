@@ -53,6 +53,8 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
   let ended = false
   let progressAt = init.now()
   let incoming: IncomingBody | undefined
+  /** A transfer whose handler is told at the end of this read, or before as soon as it is whole: then it needs no wait. */
+  let heard: { readonly head: TransferHead; readonly body: TransferBody } | undefined
   const life = new AbortController()
   const writer = createStreamWriter(stream, () => {
     if (!sending) init.onReady()
@@ -72,13 +74,21 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
     onTransfer: (head, byteLength) => {
       const received = createIncomingBody({ byteLength, budget: init.budget, onTaken })
       incoming = received
-      init.onTransfer(head, received.body)
+      heard = { head, body: received.body }
+      if (byteLength === 0) tellOfHeard()
       return chunk => {
         unread += chunk.length
         received.push(chunk)
+        if (received.missing === 0) tellOfHeard()
       }
     }
   })
+  const tellOfHeard = () => {
+    if (heard === undefined) return
+    const { head, body } = heard
+    heard = undefined
+    init.onTransfer(head, body)
+  }
   const end = (error: MotorpoolError) => {
     if (ended) return
     ended = true
@@ -95,6 +105,7 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
     countBufferBytes(data.byteLength)
     try {
       for (const chunk of data instanceof Uint8Array ? [data] : data) reader.read(chunk)
+      tellOfHeard()
     } catch (error) {
       const fault = isMotorpoolError(error) ? error : linkClosed('a handler of this link failed', error)
       end(fault)
@@ -123,13 +134,13 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
   }
   const sendPieces = async (outgoing: Outgoing) => {
     let sent = 0
-    writer.write([outgoing.prefix])
+    writer.write(outgoing.prefix)
     for await (const part of outgoing.parts ?? untilAborted(outgoing.source, life.signal)) {
       sent += part.length
       countBufferBytes(part.length)
       if (sent > outgoing.byteLength) break
       for (let at = 0; at < part.length; at += PIECE_BYTES) {
-        writer.write([part.subarray(at, at + PIECE_BYTES)])
+        writer.write(part.subarray(at, at + PIECE_BYTES))
         await writer.untilReady()
       }
     }
@@ -168,9 +179,10 @@ export function createBulkStream(init: BulkStreamInit): BulkStream {
     },
     send: outgoing => {
       if (outgoing.small) {
-        writer.write([outgoing.prefix, ...(outgoing.parts ?? [])])
+        writer.write(outgoing.prefix)
+        for (const part of outgoing.parts ?? []) writer.write(part)
         countBufferBytes(outgoing.byteLength)
-        writer.untilReady().then(outgoing.done.resolve, outgoing.done.reject)
+        writer.whenReady(outgoing.done, outgoing.signal)
         return
       }
       sendLarge(outgoing)

@@ -54,7 +54,20 @@ export function createIncomingBody(init: IncomingBodyInit): IncomingBody {
     for (const chunk of dropped) onTaken(chunk.length)
     wake()
   }
+  const whole = (): readonly Uint8Array[] | undefined => {
+    if (missing > 0) return undefined
+    const parts = queue
+    queue = []
+    let bytes = 0
+    for (const part of parts) bytes += part.length
+    if (bytes > 0) onTaken(bytes)
+    return parts
+  }
   const all = async (options: SignalOption = {}): Promise<readonly Uint8Array[]> => {
+    throwIfAborted(options.signal)
+    // What is there takes no more memory when it is handed out, so it claims none.
+    const parts = whole()
+    if (parts !== undefined) return parts
     const release = await budget.reserve(byteLength, options.signal)
     try {
       const parts: Uint8Array[] = []
@@ -70,6 +83,7 @@ export function createIncomingBody(init: IncomingBodyInit): IncomingBody {
   return {
     body: {
       byteLength,
+      whole,
       all,
       discard,
       async *[Symbol.asyncIterator]() {

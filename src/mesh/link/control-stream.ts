@@ -54,7 +54,8 @@ export function createControlStream(stream: Stream, listener: ControlListener, u
         end(linkClosed('the other side does not read its control stream'))
         return
       }
-      writer.write([frameHead(frame.byteLength), frame])
+      writer.write(frameHead(frame.byteLength))
+      writer.write(frame)
     },
     close: async () => {
       ended = true

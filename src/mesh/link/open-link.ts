@@ -108,10 +108,14 @@ export function createOpenLink(init: OpenLinkInit): OpenLink {
       if (closed) throw linkClosed('the link is closed')
       control.send(message)
     },
-    transfer: async (head, payload: Payload, options = {}) => {
-      throwIfAborted(options.signal)
-      if (closed) throw linkClosed('the link is closed')
-      await pool.send(createOutgoing(head, payload, options.signal))
+    transfer: (head, payload: Payload, options = {}) => {
+      try {
+        throwIfAborted(options.signal)
+        if (closed) throw linkClosed('the link is closed')
+        return pool.send(createOutgoing(head, payload, options.signal))
+      } catch (error) {
+        return Promise.reject(error)
+      }
     },
     silenceMs: pulse.silenceMs,
     p99GapMs: pulse.p99GapMs,

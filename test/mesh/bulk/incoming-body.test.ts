@@ -60,3 +60,14 @@ test('leaving the loop discards the rest', async () => {
   incoming.push(Uint8Array.of(3, 4, 5))
   expect(taken()).toBe(5)
 })
+
+test('what is all there can be had at once, and only then', async () => {
+  const { incoming, taken } = start(3)
+  incoming.push(Uint8Array.of(1, 2))
+  expect(incoming.body.whole()).toBeUndefined()
+  expect(taken()).toBe(0)
+  incoming.push(Uint8Array.of(3))
+  expect(incoming.body.whole()).toEqual([Uint8Array.of(1, 2), Uint8Array.of(3)])
+  expect(taken()).toBe(3)
+  expect(await incoming.body.all()).toEqual([])
+})
