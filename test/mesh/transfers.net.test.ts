@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
+import type { LinkHandlers } from '../../src/mesh/mesh.ts'
 import { arrival, joinParts, numberedHead, pattern, startPair, stopAll, type TestPeer, until } from './peers.ts'
 
 const MIB = 1024 * 1024
@@ -124,6 +125,32 @@ test('an abort of the sender ends the transfer on both sides, the link stays', a
   await expect(toB.transfer(numberedHead(2), [], { signal: controller.signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' })
   await toB.transfer(numberedHead(3), [pattern(7, 7)])
   expect(joinParts(await (await arrival(b, 3)).all())).toEqual(pattern(7, 7))
+})
+
+test('an abort in the turn of a small transfer, or while one waits for the reader, reaches the sender', async () => {
+  const { a, b, toB } = await startPair()
+  own(a, b)
+  const early = new AbortController()
+  const sent = toB.transfer(numberedHead(1), [pattern(9, 1)], { signal: early.signal })
+  early.abort()
+  await expect(sent).rejects.toMatchObject({ code: 'ERR_ABORTED' })
+  const late = new AbortController()
+  const waiting: Promise<unknown>[] = []
+  // Nobody reads these, so that at some point every stream is full.
+  for (let id = 0; id < 100; id++) waiting.push(toB.transfer(numberedHead(id), [pattern(200 * 1024, id)], { signal: late.signal }).catch(error => error))
+  await sleep(200)
+  late.abort()
+  expect((await Promise.all(waiting)).some(error => error !== undefined)).toBe(true)
+})
+
+test('what comes in one read is whole when its handler hears of it', async () => {
+  const wholes: (readonly Uint8Array[] | undefined)[] = []
+  const handlers: LinkHandlers = { onMessage: () => {}, onClose: () => {}, onTransfer: (_link, _head, body) => void wholes.push(body.whole()) }
+  const { a, b, toB } = await startPair({}, { handlers })
+  own(a, b)
+  for (const length of [0, 1000]) await toB.transfer(numberedHead(length), [pattern(length, 1)])
+  await until(() => wholes.length === 2, 'both are there')
+  expect(wholes.map(parts => joinParts(parts ?? [pattern(1, 1)]))).toEqual([pattern(0, 1), pattern(1000, 1)])
 })
 
 test('an abort of the reader leaves the link and the stream usable', async () => {

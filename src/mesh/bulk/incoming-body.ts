@@ -22,94 +22,113 @@ export interface IncomingBodyInit {
 }
 
 export function createIncomingBody(init: IncomingBodyInit): IncomingBody {
-  const { byteLength, budget, onTaken } = init
-  let queue: Uint8Array[] = []
-  let missing = byteLength
-  let failure: MotorpoolError | undefined
-  let discarded = false
-  let arrival: PromiseWithResolvers<void> | undefined
+  return new ArrivingBody(init)
+}
 
-  const wake = () => {
-    arrival?.resolve()
-    arrival = undefined
+/** A class, for one is made with every transfer. */
+class ArrivingBody implements IncomingBody, TransferBody {
+  readonly #init: IncomingBodyInit
+  #queue: Uint8Array[] = []
+  #missing: number
+  #failure: MotorpoolError | undefined
+  #discarded = false
+  #arrival: PromiseWithResolvers<void> | undefined
+
+  constructor(init: IncomingBodyInit) {
+    this.#init = init
+    this.#missing = init.byteLength
   }
-  const take = async (signal?: AbortSignal): Promise<Uint8Array | undefined> => {
-    for (;;) {
-      throwIfAborted(signal)
-      const chunk = queue.shift()
-      if (chunk !== undefined) {
-        onTaken(chunk.length)
-        return chunk
-      }
-      if (missing === 0 || discarded) return undefined
-      if (failure !== undefined) throw failure
-      arrival ??= Promise.withResolvers()
-      await withSignal(arrival.promise, signal)
-    }
+
+  get body(): TransferBody {
+    return this
   }
-  const discard = () => {
-    discarded = true
-    const dropped = queue
-    queue = []
-    for (const chunk of dropped) onTaken(chunk.length)
-    wake()
+
+  get byteLength(): number {
+    return this.#init.byteLength
   }
-  const whole = (): readonly Uint8Array[] | undefined => {
-    if (missing > 0) return undefined
-    const parts = queue
-    queue = []
-    let bytes = 0
-    for (const part of parts) bytes += part.length
-    if (bytes > 0) onTaken(bytes)
-    return parts
+
+  get missing(): number {
+    return this.#missing
   }
-  const all = async (options: SignalOption = {}): Promise<readonly Uint8Array[]> => {
+
+  get awaited(): boolean {
+    return this.#arrival !== undefined
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#missing -= chunk.length
+    if (this.#discarded) this.#init.onTaken(chunk.length)
+    else this.#queue.push(chunk)
+    this.#wake()
+  }
+
+  fail(error: MotorpoolError): void {
+    if (this.#missing === 0) return
+    this.#failure ??= error
+    this.#wake()
+  }
+
+  whole(): readonly Uint8Array[] | undefined {
+    return this.#missing === 0 ? this.#takeAll() : undefined
+  }
+
+  async all(options: SignalOption = {}): Promise<readonly Uint8Array[]> {
     throwIfAborted(options.signal)
     // What is there takes no more memory when it is handed out, so it claims none.
-    const parts = whole()
-    if (parts !== undefined) return parts
-    const release = await budget.reserve(byteLength, options.signal)
+    const whole = this.whole()
+    if (whole !== undefined) return whole
+    const release = await this.#init.budget.reserve(this.byteLength, options.signal)
     try {
       const parts: Uint8Array[] = []
-      for (let chunk = await take(options.signal); chunk !== undefined; chunk = await take(options.signal)) parts.push(chunk)
+      for (let chunk = await this.#take(options.signal); chunk !== undefined; chunk = await this.#take(options.signal)) parts.push(chunk)
       return parts
     } catch (error) {
-      discard()
+      this.discard()
       throw options.signal?.aborted === true ? abortError(options.signal) : error
     } finally {
       release()
     }
   }
-  return {
-    body: {
-      byteLength,
-      whole,
-      all,
-      discard,
-      async *[Symbol.asyncIterator]() {
-        try {
-          for (let chunk = await take(); chunk !== undefined; chunk = await take()) yield chunk
-        } finally {
-          discard()
-        }
-      }
-    },
-    get missing() {
-      return missing
-    },
-    get awaited() {
-      return arrival !== undefined
-    },
-    push: chunk => {
-      missing -= chunk.length
-      if (discarded) onTaken(chunk.length)
-      else queue.push(chunk)
-      wake()
-    },
-    fail: error => {
-      if (missing === 0) return
-      failure ??= error
-      wake()
+
+  discard(): void {
+    this.#discarded = true
+    this.#takeAll()
+    this.#wake()
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (let chunk = await this.#take(); chunk !== undefined; chunk = await this.#take()) yield chunk
+    } finally {
+      this.discard()
     }
+  }
+
+  #takeAll(): readonly Uint8Array[] {
+    const parts = this.#queue
+    if (parts.length === 0) return parts
+    this.#queue = []
+    this.#init.onTaken(parts.reduce((sum, part) => sum + part.length, 0))
+    return parts
+  }
+
+  async #take(signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    for (;;) {
+      throwIfAborted(signal)
+      const chunk = this.#queue.shift()
+      if (chunk !== undefined) {
+        this.#init.onTaken(chunk.length)
+        return chunk
+      }
+      if (this.#missing === 0 || this.#discarded) return undefined
+      if (this.#failure !== undefined) throw this.#failure
+      this.#arrival ??= Promise.withResolvers()
+      await withSignal(this.#arrival.promise, signal)
+    }
+  }
+
+  #wake(): void {
+    this.#arrival?.resolve()
+    this.#arrival = undefined
   }
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { TLSSocket } from 'node:tls'
-import type { AbortOptions } from '@libp2p/interface'
+import { type AbortOptions, StreamMessageEvent } from '@libp2p/interface'
 import { AbstractMessageStream, type SendResult } from '@libp2p/utils'
 import { Uint8ArrayList } from 'uint8arraylist'
 import type { SocketConnection } from './socket-connection.ts'
@@ -9,7 +9,7 @@ import type { SocketConnection } from './socket-connection.ts'
 const RECORD_BYTES = 2 ** 14
 /** More than this is handed on at once, so that a reader who pauses is heard in time. */
 const MOST_GATHERED_BYTES = 256 * 1024
-/** So long may a window update wait for other bytes to go along with, ms. */
+/** So long at most may a window update wait for other bytes to go along with, ms. */
 const HELD_MS = 25
 /** What updates that wait may give room for, all together: a quarter of a stream's window, so that no sender stops for them. */
 const MOST_HELD_BYTES = 64 * 1024
@@ -28,12 +28,17 @@ export class TlsConnection extends AbstractMessageStream {
   #heldBytes = 0
   #held: NodeJS.Timeout | undefined
   readonly #release = (): void => {
-    clearTimeout(this.#held)
-    this.#held = undefined
     this.#heldBytes = 0
     this.#corked = this.#releasing = false
     this.#socket.uncork()
   }
+  /** A timer for updates that have gone along with others stays, since a new one for each costs more than an early look. */
+  readonly #releaseHeld = (): void => {
+    this.#held = undefined
+    if (this.#heldBytes > 0 && !this.#releasing) this.#release()
+  }
+  /** After the promises that settle in this turn, whose sends go along; later, and both ends would wait for each other's turns. */
+  readonly #releaseSoon = (): void => queueMicrotask(() => process.nextTick(this.#release))
 
   #arrived: Uint8ArrayList | undefined
   readonly #deliver = (): void => {
@@ -77,7 +82,25 @@ export class TlsConnection extends AbstractMessageStream {
     })
   }
 
+  /** Like the base class, but without copies of the lists while the socket takes what it is given. */
+  override send(data: Uint8Array | Uint8ArrayList): boolean {
+    if (this.writeStatus !== 'writable' || this.sendingData || this.writableNeedsDrain || this.writeBufferLength > 0) return super.send(data)
+    const canSendMore = this.#write(data)
+    if (!canSendMore) this.writableNeedsDrain = true
+    return canSendMore
+  }
+
+  override onData(data: Uint8Array | Uint8ArrayList): void {
+    const isHeard = this.readStatus === 'readable' && this.remoteWriteStatus === 'writable' && this.listenerCount('message') > 0
+    if (isHeard && this.readBufferLength === 0) this.dispatchEvent(new StreamMessageEvent(data))
+    else super.onData(data)
+  }
+
   sendData(data: Uint8ArrayList): SendResult {
+    return { sentBytes: data.byteLength, canSendMore: this.#write(data) }
+  }
+
+  #write(data: Uint8Array | Uint8ArrayList): boolean {
     if (!this.#corked) {
       this.#corked = true
       this.#socket.cork()
@@ -85,15 +108,15 @@ export class TlsConnection extends AbstractMessageStream {
     const windowBytes = windowUpdateOf(data)
     this.#heldBytes += windowBytes
     if (windowBytes > 0 && this.#heldBytes < MOST_HELD_BYTES) {
-      this.#held ??= setTimeout(this.#release, HELD_MS)
+      this.#held ??= setTimeout(this.#releaseHeld, HELD_MS)
     } else if (!this.#releasing) {
       this.#releasing = true
-      // After the promises that settle in this turn, whose sends go along; later, and both ends would wait for each other's turns.
-      process.nextTick(() => queueMicrotask(() => process.nextTick(this.#release)))
+      process.nextTick(this.#releaseSoon)
     }
+    if (data instanceof Uint8Array) return this.#socket.write(data)
     let canSendMore = true
     for (const part of data) canSendMore = this.#socket.write(part)
-    return { sentBytes: data.byteLength, canSendMore }
+    return canSendMore
   }
 
   async close(options?: AbortOptions): Promise<void> {
@@ -120,8 +143,9 @@ export class TlsConnection extends AbstractMessageStream {
 }
 
 /** What a yamux frame gives a stream room for, if it does nothing else; 0 for all other bytes (https://github.com/hashicorp/yamux/blob/master/spec.md). */
-function windowUpdateOf(data: Uint8ArrayList): number {
+function windowUpdateOf(data: Uint8Array | Uint8ArrayList): number {
   if (data.byteLength !== 12) return 0
-  const isUpdate = data.getUint32(0) === 0x00_01_00_00
-  return isUpdate ? data.getUint32(8) : 0
+  const frame = data instanceof Uint8Array ? data : data.subarray()
+  const isUpdate = frame[0] === 0 && frame[1] === 1 && frame[2] === 0 && frame[3] === 0
+  return isUpdate ? new DataView(frame.buffer, frame.byteOffset).getUint32(8) : 0
 }
