@@ -307,7 +307,7 @@ export function createCar(init: CarInit): CarStay {
       }
     },
     onTransfer: (link, head, body) => {
-      if (head.type === 'task') void tasks.admit(link, head, body)
+      if (head.type === 'task') tasks.admit(link, head, body)
       else body.discard()
     },
     onClose: link => {

@@ -39,7 +39,7 @@ export interface TaskDesk {
   open: (lease: LeaseId, terms: { readonly client: Uint8Array; readonly model: ModelCid; readonly price: Price }) => void
   /** Forgets the terms of leases that are no longer open. */
   tidy: () => void
-  admit: (link: Link, head: TaskHead, body: TransferBody) => Promise<void>
+  admit: (link: Link, head: TaskHead, body: TransferBody) => void
   run: (task: AdmittedTask) => Promise<void>
   reply: (effect: Extract<CarEffect, { type: 'reply' }>) => Promise<void>
   abort: (effect: Extract<CarEffect, { type: 'abort' }>) => void
@@ -66,6 +66,13 @@ interface Admission {
   startedMs: number
   energy: TaskEnergy
   result: RunResult | undefined
+}
+
+/** A task whose input is being taken. */
+interface Taken extends Pick<Admission, 'link' | 'head' | 'stop'> {
+  readonly named: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }
+  readonly key: string
+  readonly arrivedMs: number
 }
 
 interface Lease {
@@ -95,7 +102,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
   const keyOf = ({ lease, task, attempt }: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }): string =>
     `${lease}/${task}/${attempt}`
 
-  async function admit(link: Link, head: TaskHead, body: TransferBody): Promise<void> {
+  function admit(link: Link, head: TaskHead, body: TransferBody): void {
     const lease = toHex(head.lease) as LeaseId
     const named = { lease, task: toHex(head.task) as TaskId, attempt: head.attempt }
     const key = keyOf(named)
@@ -117,23 +124,42 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       body.discard()
       return refuse('ERR_BUSY', `inputs of ${LEASE_BYTES} bytes wait here already; wait for a result`, true)
     }
-    const stop = new AbortController()
     const arrivedMs = clock.monotonicMs()
+    const taken: Taken = { link, head, named, key, arrivedMs, stop: new AbortController() }
+    const payload = body.whole()
+    if (payload === undefined) return void takeRest(taken, body)
+    try {
+      take(taken, payload)
+    } catch (error) {
+      refuse(...blameOf(error))
+    }
+  }
+
+  /** Takes an input whose last bytes are still to come. */
+  async function takeRest(taken: Taken, body: TransferBody): Promise<void> {
+    const { link, named, key, stop } = taken
     reading.set(key, stop)
     try {
-      const value = await readTask(head, body, stop.signal)
-      if (stop.signal.aborted) return
-      const admittedMs = clock.monotonicMs()
-      const readUs = Math.round((admittedMs - arrivedMs) * 1000)
-      admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, energy: UNKNOWN_ENERGY, result: undefined })
-      prover.came(lease)
-      step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs, stay: init.stayFor(held.model) })
-      if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
+      const payload = await body.all({ signal: stop.signal })
+      if (!stop.signal.aborted) take(taken, payload)
     } catch (error) {
-      if (!stop.signal.aborted && !link.closed) refuse(...blameOf(error))
+      const [code, message, retryable] = blameOf(error)
+      if (!stop.signal.aborted && !link.closed) fail({ type: 'fail', client: link.remote, ...named, code, message, retryable })
     } finally {
       reading.delete(key)
     }
+  }
+
+  function take({ link, head, named, key, arrivedMs, stop }: Taken, payload: readonly Uint8Array[]): void {
+    const value = readTask(head, payload)
+    const admittedMs = clock.monotonicMs()
+    const readUs = Math.round((admittedMs - arrivedMs) * 1000)
+    admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, energy: UNKNOWN_ENERGY, result: undefined })
+    prover.came(named.lease)
+    const held = work().leases.get(named.lease)
+    const stay = held === undefined ? null : init.stayFor(held.model)
+    step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs, stay })
+    if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
   }
 
   /** Bounds the memory that the waiting inputs of one client take; two tasks of any size always have room. */
@@ -157,15 +183,16 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     const limitMs = Math.max(1, task.deadlineMs - clock.monotonicMs())
     admission.startedMs = clock.monotonicMs()
     init.energy.begin(key, task.model, together(model))
+    const named = { lease: task.lease, task: task.task, attempt: task.attempt }
     try {
-      const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal }).finally(() => {
-        admission.energy = init.energy.end(key)
-      })
+      const result = await model.runner.run({ input: admission.value, limitMs }, { signal: admission.stop.signal })
+      admission.energy = init.energy.end(key)
       admission.result = result
-      step({ type: 'ran', lease: task.lease, task: task.task, attempt: task.attempt, ranUs: Math.round(result.ranUs / result.together) })
+      step({ type: 'ran', ...named, ranUs: Math.round(result.ranUs / result.together) })
     } catch (error) {
+      if (admission.result === undefined) init.energy.end(key)
       const [code, message, retryable] = blameOf(error)
-      step({ type: 'run-failed', lease: task.lease, task: task.task, attempt: task.attempt, code, message, retryable })
+      step({ type: 'run-failed', ...named, code, message, retryable })
     }
     admissions.delete(key)
   }

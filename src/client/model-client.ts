@@ -183,7 +183,7 @@ export function createModelClient(init: ModelClientInit): ModelClient {
     ended: (link, lease) => about(link, lease, car => ({ type: 'lease-ended', car })),
     failed: (link, failure) => step({ type: 'failed', car: link.remote, ...failure }),
     receipts: submissions.receipts,
-    received: (link, head, body) => void submissions.receive(link, head, body),
+    received: submissions.receive,
     leaving: (car, secondsLeft) => {
       if (!awards.has(car)) return
       submissions.tell({ type: 'leaving', car, secondsLeft })

@@ -4,7 +4,7 @@ import type { Clock, Signer } from '../../protocol/signer.ts'
 import type { ResultHead } from '../../protocol/transfer.ts'
 import type { AwardedLease, createMemory } from '../contacts.ts'
 import type { ClientStepEvent } from '../steps/client-state.ts'
-import { proofsOf, proveResult, type ResultProof, readResult } from './exchange.ts'
+import { type Attempt, proofsOf, proveResult, type ResultProof, readResult } from './exchange.ts'
 import { handOut, messageOf, type Submission } from './submission.ts'
 import { resultOf } from './task-result.ts'
 
@@ -22,9 +22,19 @@ export interface ReceiverInit {
 
 /** What cars send back: outputs, and what proves them. */
 export interface Receiver {
-  result: (link: Link, head: ResultHead, body: TransferBody) => Promise<void>
+  result: (link: Link, head: ResultHead, body: TransferBody) => void
   /** Receipts for results that came, or are still to come, without. */
   receipts: (link: Link, lease: LeaseId, flush: Uint8Array, leaves: readonly Uint8Array[]) => void
+}
+
+/** A result of the current attempt. */
+interface Arriving {
+  readonly link: Link
+  readonly head: ResultHead
+  readonly task: TaskId
+  readonly held: AwardedLease
+  readonly submission: Submission
+  readonly current: Attempt
 }
 
 /** A car whose result or receipt doesn't hold is not asked again. */
@@ -32,7 +42,7 @@ export function createReceiver(init: ReceiverInit): Receiver {
   const { model, account, clock, memory, awards, submissions, signal: stopped, step } = init
   const modelBytes = cidToBytes(model)
 
-  async function result(link: Link, head: ResultHead, body: TransferBody): Promise<void> {
+  function result(link: Link, head: ResultHead, body: TransferBody): void {
     const task = toHex(head.task) as TaskId
     const car = link.remote
     const held = awards.get(car)
@@ -49,21 +59,27 @@ export function createReceiver(init: ReceiverInit): Receiver {
       body.discard()
       return step({ type: 'result', car, task, attempt: head.attempt })
     }
-    let parts: readonly Uint8Array[]
-    try {
-      parts = await body.all({ signal: stopped })
-    } catch (error) {
-      if (!stopped.aborted) step({ type: 'car-lost', car, reason: messageOf(error) })
-      return
-    }
+    const payload = body.whole()
+    if (payload !== undefined) return take({ link, head, task, held, submission, current }, payload)
+    body.all({ signal: stopped }).then(
+      rest => take({ link, head, task, held, submission, current }, rest),
+      error => {
+        if (!stopped.aborted) step({ type: 'car-lost', car, reason: messageOf(error) })
+      }
+    )
+  }
+
+  function take({ link, head, task, held, submission, current }: Arriving, payload: readonly Uint8Array[]): void {
+    // It moved to another car while this came.
+    if (submission.attempt !== current) return step({ type: 'result', car: link.remote, task, attempt: head.attempt })
     const arrivedMs = clock.monotonicMs()
     try {
-      submission.arrived = readResult(head, parts, current.salt)
+      submission.arrived = readResult(head, payload, current.salt)
       submission.checkUs = Math.round((clock.monotonicMs() - arrivedMs) * 1000)
       const proof = head.proof ?? earlyProof(held, task, head.attempt)
       if (proof !== undefined) return prove(link, submission, held, proof)
-      step({ type: 'arrived', car, task, attempt: head.attempt })
-      if (submission.unsigned && submission.attempt === current) giveUnproven(submission)
+      step({ type: 'arrived', car: link.remote, task, attempt: head.attempt })
+      if (submission.unsigned) giveUnproven(submission)
     } catch (error) {
       distrust(link, held, { task, attempt: head.attempt }, error)
     }

@@ -34,7 +34,7 @@ export interface Submissions {
   run: (submission: TaskSubmission) => Promise<TaskResult>
   /** Sends an attempt, on disk before its car can hear of it. */
   send: (effect: Extract<ClientEffect, { type: 'send' }>) => void
-  receive: (link: Link, head: ResultHead, body: TransferBody) => Promise<void>
+  receive: (link: Link, head: ResultHead, body: TransferBody) => void
   /** Receipts for results that came, or are still to come, without. */
   receipts: (link: Link, lease: LeaseId, flush: Uint8Array, leaves: readonly Uint8Array[]) => void
   deliver: (task: TaskId) => void
