@@ -66,9 +66,17 @@ export interface WorkerProcess {
 export async function startWorkerProcess(init: WorkerProcessInit): Promise<WorkerProcess> {
   const { folder, codeFolder, onReply, signal, ...configuration } = init
   const note = openRunNote(folder)
-  let read = (_chunk: Uint8Array): void => {}
+  let killedFor: MotorpoolError | undefined
+  const kill = (error: MotorpoolError): void => {
+    killedFor ??= error
+    killProcess(child)
+  }
+  const hear = (reply: WorkerReply): void => {
+    if (killedFor === undefined) onReply(reply)
+  }
+  const read = replyReader(hear, kill)
   // Where a socket can have no name here, such as in a folder with a long path, the pair that spawn makes will do.
-  const pair = await openSocketPair(folder, chunk => read(chunk)).catch(() => undefined)
+  const pair = await openSocketPair(folder, read).catch(() => undefined)
   if (signal.aborted) {
     note.close()
     pair?.ours.destroy()
@@ -82,12 +90,7 @@ export async function startWorkerProcess(init: WorkerProcessInit): Promise<Worke
   })
   pair?.theirs.destroy()
   const socket = pair?.ours ?? (child.stdio[DATA_DESCRIPTOR] as Socket | null)
-  if (pair === undefined) socket?.on('data', (chunk: Buffer) => read(chunk))
-  let killedFor: MotorpoolError | undefined
-  const kill = (error: MotorpoolError): void => {
-    killedFor ??= error
-    killProcess(child)
-  }
+  if (pair === undefined) socket?.on('data', read)
 
   let lastWords = ''
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -111,10 +114,6 @@ export async function startWorkerProcess(init: WorkerProcessInit): Promise<Worke
     return { reason: killedFor === undefined ? how : `${how}: ${killedFor.message}`, error }
   })
 
-  const hear = (reply: WorkerReply): void => {
-    if (killedFor === undefined) onReply(reply)
-  }
-  read = replyReader(hear, kill)
   return { pid: child.pid, loaded: loaded.promise, ended, send: requestWriter(socket), begun: note.read, kill }
 }
 
