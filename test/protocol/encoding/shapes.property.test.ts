@@ -229,3 +229,17 @@ describe.each(shaped)('the shape of $of', one => {
     )
   })
 })
+
+it('parameters in any order, twice or under reserved names are read as the library reads them', () => {
+  const key = fc.constantFrom('a', 'b', 'ab', 'ba', 'é', 'long name', '__proto__', '/', 'constructor', '')
+  const [one] = shaped.filter(({ of }) => of === 'a task')
+  if (one === undefined) throw new Error('a task has no shape')
+  fc.assert(
+    fc.property(task, fc.array(fc.tuple(key, scalar), { maxLength: 4 }), (head, entries) => {
+      const map = messageOf(entries.map(([name_, item]) => Buffer.concat([encodeCbor(name_), encodeCbor(item)])))
+      const { parameters: _, ...others } = head
+      expectAgreed(one, messageOf([...fieldsOf(others), Buffer.concat([encodeCbor('parameters'), map])]))
+    }),
+    { numRuns: 1000 }
+  )
+})
