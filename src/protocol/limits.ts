@@ -29,7 +29,8 @@ export const LIMITS = {
   tensorRank: 32,
   /** Bytes of a tensor's, file's or parameter's name. */
   name: 256,
-  /** A car may keep a result for so long, ms, so that others go along; its client takes it to be busy meanwhile. */
+  /** A worker may keep a reply for so long, ms, and its car the result, so that others go along: so much later hardly matters to who has several tasks under way. */
+  replyHeldMs: 20,
   resultHeldMs: 50,
   /** Seconds by which two honest clocks may differ. */
   clockSkewSeconds: 120

@@ -47,7 +47,7 @@ export function noteMeasures(pace: Pace, ranUs: number, roundTripMs: number, now
 export function serviceMs({ pace, flights }: HeldLease, nowMs: number, usualMs: number): number {
   const paceMs = pace.results > 0 ? pace.spentMs / pace.results : (pace.runMs ?? usualMs)
   const silentMs = flights.size === 0 ? 0 : nowMs - pace.turnMs - (pace.roundTripMs ?? 0)
-  return Math.max(SHORTEST_RUN_MS, silentMs > STALLED * paceMs + LIMITS.resultHeldMs ? silentMs : paceMs)
+  return Math.max(SHORTEST_RUN_MS, silentMs > STALLED * paceMs + LIMITS.replyHeldMs + LIMITS.resultHeldMs ? silentMs : paceMs)
 }
 
 /**

@@ -1,3 +1,5 @@
+import { LIMITS } from '../../protocol/limits.ts'
+
 /** The replies that a worker keeps back; times in ms of one clock. */
 export interface HeldReplies {
   readonly count: number
@@ -18,8 +20,6 @@ export interface NextRun {
 
 const MOST_REPLIES = 8
 const MOST_BYTES = 1024 * 1024
-/** So much later than it could be, a reply hardly matters to a caller that has several tasks under way. */
-const LONGEST_MS = 20
 /** Whose time is nearly over gets its reply at once: the way back takes time, too. */
 const SPARE_MS = 1000
 
@@ -31,5 +31,5 @@ const SPARE_MS = 1000
 export function areRepliesDue(held: HeldReplies, { behind, expectedMs }: NextRun, nowMs: number): boolean {
   if (behind === 0 || expectedMs === undefined || held.count >= MOST_REPLIES || held.byteLength >= MOST_BYTES) return true
   const endMs = nowMs + expectedMs
-  return endMs - held.sinceMs > LONGEST_MS || held.deadlineMs - endMs < SPARE_MS
+  return endMs - held.sinceMs > LIMITS.replyHeldMs || held.deadlineMs - endMs < SPARE_MS
 }
