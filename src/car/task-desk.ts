@@ -10,11 +10,11 @@ import type { Value } from '../protocol/tensor.ts'
 import type { TaskHead } from '../protocol/transfer.ts'
 import type { CarEvent } from './car.ts'
 import type { AdmittedTask, CarEffect, CarStepEvent, CarWork } from './car-state.ts'
+import { createInputDesk, keyOf, type TakenInput } from './input-desk.ts'
 import type { LoadedModel } from './load-models.ts'
 import type { EnergyAccount } from './owner/energy-account.ts'
 import { type LeaseContext, UNITS } from './proofs/provable-result.ts'
 import { createProver } from './proofs/prove-results.ts'
-import { readTask } from './read-task.ts'
 
 export interface TaskDeskInit {
   readonly clock: Clock
@@ -51,11 +51,6 @@ export interface TaskDesk {
   close: () => Promise<void>
 }
 
-/** Bytes of inputs that one lease may have here beyond its first two tasks: twice what a client sends ahead. */
-const LEASE_BYTES = 128 * 1024 * 1024
-/** A lease's inputs below this never come to that. */
-const SMALL_BYTES = 128 * 1024
-
 interface Admission {
   readonly link: Link
   readonly head: TaskHead
@@ -66,13 +61,6 @@ interface Admission {
   startedMs: number
   energy: TaskEnergy
   result: RunResult | undefined
-}
-
-/** A task whose input is being taken. */
-interface Taken extends Pick<Admission, 'link' | 'head' | 'stop'> {
-  readonly named: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }
-  readonly key: string
-  readonly arrivedMs: number
 }
 
 interface Lease {
@@ -86,7 +74,6 @@ interface Lease {
 export function createTaskDesk(init: TaskDeskInit): TaskDesk {
   const { clock, models, work, step, say, onEvent } = init
   const admissions = new Map<string, Admission>()
-  const reading = new Map<string, AbortController>()
   const leases = new Map<LeaseId, Lease>()
   const replies = new Set<Promise<void>>()
   const counts = { done: 0, failed: 0, handedBack: 0 }
@@ -99,80 +86,30 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     onRefused: refuseProof
   })
 
-  const keyOf = ({ lease, task, attempt }: { readonly lease: LeaseId; readonly task: TaskId; readonly attempt: number }): string =>
-    `${lease}/${task}/${attempt}`
-
-  function admit(link: Link, head: TaskHead, body: TransferBody): void {
-    const lease = toHex(head.lease) as LeaseId
-    const named = { lease, task: toHex(head.task) as TaskId, attempt: head.attempt }
-    const key = keyOf(named)
-    const refuse = (code: MotorpoolError['code'], message: string, retryable: boolean): void =>
-      fail({ type: 'fail', client: link.remote, ...named, code, message, retryable })
-    const held = work().leases.get(lease)
-    if (held?.client !== link.remote || work().phase !== 'parked' || reading.has(key) || admissions.has(key)) {
-      body.discard()
-      if (reading.has(key) || admissions.has(key)) return
-      return work().phase === 'parked'
-        ? refuse('ERR_EXPIRED', 'no such lease is open here; ask for a new one', true)
-        : refuse('ERR_LEAVING', 'the vehicle departs; another car will do it', true)
-    }
-    if ((leases.get(lease)?.sending ?? 0) >= held.slots) {
-      body.discard()
-      return refuse('ERR_BUSY', 'results of earlier tasks wait to be read; read them first', true)
-    }
-    if (!hasRoomFor(lease, body.byteLength)) {
-      body.discard()
-      return refuse('ERR_BUSY', `inputs of ${LEASE_BYTES} bytes wait here already; wait for a result`, true)
-    }
-    const arrivedMs = clock.monotonicMs()
-    const taken: Taken = { link, head, named, key, arrivedMs, stop: new AbortController() }
-    const payload = body.whole()
-    if (payload === undefined) return void takeRest(taken, body)
-    try {
-      take(taken, payload)
-    } catch (error) {
-      refuse(...blameOf(error))
-    }
-  }
-
-  /** Takes an input whose last bytes are still to come. */
-  async function takeRest(taken: Taken, body: TransferBody): Promise<void> {
-    const { link, named, key, stop } = taken
-    reading.set(key, stop)
-    try {
-      const payload = await body.all({ signal: stop.signal })
-      if (!stop.signal.aborted) take(taken, payload)
-    } catch (error) {
+  const inputs = createInputDesk({
+    clock,
+    work,
+    has: key => admissions.has(key),
+    sending: lease => leases.get(lease)?.sending ?? 0,
+    headsOf: function* (lease) {
+      for (const [key, { head }] of admissions) if (key.startsWith(lease)) yield head
+    },
+    onTaken: take,
+    refuse: ({ link, lease, task, attempt }, error) => {
       const [code, message, retryable] = blameOf(error)
-      if (!stop.signal.aborted && !link.closed) fail({ type: 'fail', client: link.remote, ...named, code, message, retryable })
-    } finally {
-      reading.delete(key)
+      fail({ type: 'fail', client: link.remote, lease, task, attempt, code, message, retryable })
     }
-  }
+  })
 
-  function take({ link, head, named, key, arrivedMs, stop }: Taken, payload: readonly Uint8Array[]): void {
-    const value = readTask(head, payload)
+  function take({ link, head, key, value, lease, task, attempt, arrivedMs, stop }: TakenInput): void {
     const admittedMs = clock.monotonicMs()
     const readUs = Math.round((admittedMs - arrivedMs) * 1000)
     admissions.set(key, { readUs, link, head, value, admittedMs, stop, startedMs: admittedMs, energy: UNKNOWN_ENERGY, result: undefined })
-    prover.came(named.lease)
-    const held = work().leases.get(named.lease)
+    prover.came(lease)
+    const held = work().leases.get(lease)
     const stay = held === undefined ? null : init.stayFor(held.model)
-    step({ type: 'task', client: link.remote, ...named, deadlineMs: admittedMs + head.deadlineMs, stay })
+    step({ type: 'task', client: link.remote, lease, task, attempt, deadlineMs: admittedMs + head.deadlineMs, stay })
     if (!work().tasks.has(key) && admissions.get(key)?.result === undefined) admissions.delete(key)
-  }
-
-  /** Bounds the memory that the waiting inputs of one client take; two tasks of any size always have room. */
-  function hasRoomFor(lease: LeaseId, byteLength: number): boolean {
-    if (byteLength < SMALL_BYTES) return true
-    let bytes = byteLength
-    let tasks = 0
-    for (const [key, { head }] of admissions) {
-      if (!key.startsWith(lease)) continue
-      tasks++
-      for (const [, , , length] of head.tensors) bytes += length
-    }
-    return tasks < 2 || bytes <= LEASE_BYTES
   }
 
   async function run(task: AdmittedTask): Promise<void> {
@@ -279,7 +216,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
         prover.forget(lease)
       }
     },
-    admit,
+    admit: inputs.admit,
     run,
     reply: effect => {
       const replied = reply(effect).finally(() => replies.delete(replied))
@@ -287,12 +224,12 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
       return replied
     },
     abort,
-    cancelReading: named => reading.get(keyOf(named))?.abort(),
+    cancelReading: inputs.cancel,
     fail,
     counts: () => ({ ...counts }),
     close: async () => {
       prover.flush()
-      for (const stop of reading.values()) stop.abort()
+      inputs.close()
       for (const admission of admissions.values()) admission.stop.abort(new MotorpoolError('ERR_LEAVING', 'the vehicle departed'))
       await Promise.allSettled(replies)
       prover.flush()
