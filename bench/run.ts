@@ -11,6 +11,8 @@ interface Result extends Row {
   readonly ok: boolean
   /** The measure that it comes from; a run of single measures replaces only their rows. */
   readonly by: string
+  /** The processor, where it is another than the file's. */
+  readonly cpu?: string
 }
 
 const folder = new URL('measures/', import.meta.url)
@@ -36,6 +38,11 @@ function resultOf(by: string, { why, note, ...row }: Row): Result {
     .filter(Boolean)
     .join('; ')
   return { by, ...row, ok, ...(text === '' ? {} : { note: text }) }
+}
+
+/** Rows of an earlier run, each with its processor where that was another. */
+function rowsOf(file: { readonly machine: { readonly cpu: string }; readonly rows: readonly Result[] }): readonly Result[] {
+  return file.rows.map(({ cpu = file.machine.cpu, ...row }) => (cpu === machine.cpu ? row : { ...row, cpu }))
 }
 
 const goalText = ({ goal }: Row) =>
@@ -110,7 +117,7 @@ process.stdout.write(`load at the end ${load()}\n`)
 if (!flags.quick && tasks === undefined) {
   const whole = flags.workload === ''
   const isPart = positionals.length > 0 || !whole || broken.length > 0
-  const earlier: Result[] = isPart && existsSync(resultsFile) ? (JSON.parse(readFileSync(resultsFile, 'utf8')) as { rows: Result[] }).rows : []
+  const earlier = isPart && existsSync(resultsFile) ? rowsOf(JSON.parse(readFileSync(resultsFile, 'utf8'))) : []
   const isReplaced = (row: Result): boolean => results.some(({ by, measure }) => (whole && by === row.by) || measure === row.measure)
   writeFileSync(resultsFile, `${JSON.stringify({ machine, rows: [...earlier.filter(row => !isReplaced(row)), ...results] }, null, 2)}\n`)
 }
