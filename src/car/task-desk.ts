@@ -3,6 +3,7 @@ import type { RunResult } from '../inference/runner.ts'
 import { type Price, priceOf } from '../ledger/price.ts'
 import type { CarJournal } from '../ledger/store/car-journal.ts'
 import type { Link, TransferBody } from '../mesh/mesh.ts'
+import { ReleasingMap } from '../protocol/collections/releasing-map.ts'
 import { isMotorpoolError, MotorpoolError } from '../protocol/errors.ts'
 import { fromHex, type LeaseId, type ModelCid, type TaskId, toHex } from '../protocol/ids.ts'
 import type { Clock, Signer } from '../protocol/signer.ts'
@@ -73,7 +74,7 @@ interface Lease {
 
 export function createTaskDesk(init: TaskDeskInit): TaskDesk {
   const { clock, models, work, step, say, onEvent } = init
-  const admissions = new Map<string, Admission>()
+  const admissions = new ReleasingMap<string, Admission>()
   const leases = new Map<LeaseId, Lease>()
   const replies = new Set<Promise<void>>()
   const counts = { done: 0, failed: 0, handedBack: 0 }
@@ -92,7 +93,7 @@ export function createTaskDesk(init: TaskDeskInit): TaskDesk {
     has: key => admissions.has(key),
     sending: lease => leases.get(lease)?.sending ?? 0,
     headsOf: function* (lease) {
-      for (const [key, { head }] of admissions) if (key.startsWith(lease)) yield head
+      for (const { head } of admissions.values()) if (toHex(head.lease) === lease) yield head
     },
     onTaken: take,
     refuse: ({ link, lease, task, attempt }, error) => {

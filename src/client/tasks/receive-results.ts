@@ -1,4 +1,5 @@
 import type { Link, TransferBody } from '../../mesh/mesh.ts'
+import type { ReleasingMap } from '../../protocol/collections/releasing-map.ts'
 import { cidToBytes, equalBytes, type LeaseId, type ModelCid, type PeerId, type TaskId, toHex } from '../../protocol/ids.ts'
 import type { Clock, Signer } from '../../protocol/signer.ts'
 import type { ResultHead } from '../../protocol/transfer.ts'
@@ -15,7 +16,7 @@ export interface ReceiverInit {
   readonly memory: ReturnType<typeof createMemory>
   /** Leases by car, open or awarded. */
   readonly awards: ReadonlyMap<PeerId, AwardedLease>
-  readonly submissions: ReadonlyMap<TaskId, Submission>
+  readonly submissions: Pick<ReleasingMap<TaskId, Submission>, 'get'>
   readonly signal: AbortSignal
   readonly step: (event: ClientStepEvent) => void
 }

@@ -1,4 +1,5 @@
 import type { ClientJournal } from '../../ledger/store/client-journal.ts'
+import type { ReleasingMap } from '../../protocol/collections/releasing-map.ts'
 import { saltedDigest } from '../../protocol/digest.ts'
 import { MotorpoolError } from '../../protocol/errors.ts'
 import { fromHex, type PeerId, type TaskId } from '../../protocol/ids.ts'
@@ -17,7 +18,7 @@ export interface SenderInit {
   readonly journal: ClientJournal
   /** Leases by car, open or awarded. */
   readonly awards: ReadonlyMap<PeerId, AwardedLease>
-  readonly submissions: ReadonlyMap<TaskId, Submission>
+  readonly submissions: Pick<ReleasingMap<TaskId, Submission>, 'get'>
   readonly signal: AbortSignal
   readonly step: (event: ClientStepEvent) => void
   readonly fail: (task: TaskId, error: MotorpoolError) => void

@@ -1,5 +1,6 @@
 import type { ClientJournal } from '../../ledger/store/client-journal.ts'
 import type { Link, TransferBody } from '../../mesh/mesh.ts'
+import { ReleasingMap } from '../../protocol/collections/releasing-map.ts'
 import { valueDigest } from '../../protocol/digest.ts'
 import { isMotorpoolError, MotorpoolError } from '../../protocol/errors.ts'
 import type { LeaseId, PeerId, TaskId } from '../../protocol/ids.ts'
@@ -49,7 +50,7 @@ export interface Submissions {
 
 export function createSubmissions(init: SubmissionsInit): Submissions {
   const { clock, journal, step } = init
-  const submissions = new Map<TaskId, Submission>()
+  const submissions = new ReleasingMap<TaskId, Submission>()
   const counts: TaskCounts = { submitted: 0, done: 0, failed: 0, moved: 0 }
   const drawTaskId = createTaskIds(journal, init.randomBytes)
   const shared = { ...init, model: init.model.cid, submissions, counts, fail }
