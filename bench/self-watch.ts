@@ -23,7 +23,7 @@ export function watchLoop(): { readonly takeP99Ms: () => number } {
  * Tasks before memory is looked at for growth: until then V8 compiles what runs often, and pools, caches and its young generation
  * take their size.
  */
-export const WARM_TASKS = 10_000
+export const WARM_TASKS = 30_000
 /** What the rows of growth hold. */
 export const GROWTH_NOTE = `resident memory after full collections that give free pages back; what the first ${WARM_TASKS} tasks of a car took is in the row from before them`
 
