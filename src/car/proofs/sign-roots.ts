@@ -27,7 +27,7 @@ export interface RootSigner {
 }
 
 /** Leaves of one root: as many as fit a control frame. */
-export const LEAVES_MOST = 40
+const LEAVES_MOST = 40
 /** A root's cost before one was measured, ms, and each one's share in the running mean. */
 const USUAL_COST_MS = 0.5
 const MEAN_SHARE = 0.1
