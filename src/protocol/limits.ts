@@ -29,9 +29,12 @@ export const LIMITS = {
   tensorRank: 32,
   /** Bytes of a tensor's, file's or parameter's name. */
   name: 256,
-  /** A worker may keep a reply for so long, ms, and its car the result, so that others go along: so much later hardly matters to who has several tasks under way. */
-  replyHeldMs: 20,
-  resultHeldMs: 50,
+  /**
+   * A worker may keep a reply for so long, ms, so that others go along, and its car the result, so that those of its other workers
+   * do: so much later hardly matters to who has many tasks under way.
+   */
+  replyHeldMs: 60,
+  resultHeldMs: 40,
   /** Seconds by which two honest clocks may differ. */
   clockSkewSeconds: 120
 } as const
@@ -45,11 +48,11 @@ export function forgetOldest<Key>(kept: Map<Key, unknown> | Set<Key>, most: numb
 }
 
 /**
- * Short work that may be in a worker ahead of time, microseconds: so that several short tasks travel there at once and their results
+ * Work that may be in a worker ahead of time, microseconds: so that several short tasks travel there at once and their results
  * back, and their wait costs a newcomer little. As much as a client keeps under way of them.
  */
-const AHEAD_US = 16_000
-const MOST_AHEAD = 8
+const AHEAD_US = 64_000
+const MOST_AHEAD = 16
 
 /** How many tasks that take `runUs` each may be in a worker, from 0 for long ones to 8. */
 export function tasksAhead(runUs: number): number {

@@ -68,7 +68,7 @@ test('a leaving car is gone when its last task is done, and at the latest in tim
   expect(late.step({ type: 'woken' }, 3000)).toEqual(['abort', 'ERR_LEAVING', 'gone'])
 })
 
-/** Tasks in the workers of a car of two slots, after so many of a model that takes `ranUs`, with 40 more that wait. */
+/** Tasks in the workers of a car of two slots, after so many of a model that takes `ranUs`, with 60 more that wait. */
 function inWorkers(ranUs: number, clients: readonly PeerId[]): number {
   const running = new Set<string>()
   let work: CarWork = initialCarWork({ slots: 2 })
@@ -80,7 +80,7 @@ function inWorkers(ranUs: number, clients: readonly PeerId[]): number {
   const leaseOf = (client: PeerId) => `lease of ${client}` as LeaseId
   step({ type: 'parked', models: [MODEL] })
   for (const client of clients) step({ type: 'awarded', lease: leaseOf(client), client, model: MODEL, slots: 64 })
-  for (let task = 0; task < 40; task++)
+  for (let task = 0; task < 60; task++)
     for (const client of clients) step({ type: 'task', lease: leaseOf(client), client, task: `${client} ${task}` as TaskId, attempt: 1, deadlineMs: 1e9 })
   for (let count = 0; count < 5; count++) {
     const [task = ''] = running
@@ -90,10 +90,10 @@ function inWorkers(ranUs: number, clients: readonly PeerId[]): number {
   return running.size
 }
 
-test('hands over short tasks ahead of their turn, as far as they are 16 milliseconds of work, while one client has the car', () => {
+test('hands over short tasks ahead of their turn, as far as they are 64 milliseconds of work, while one client has the car', () => {
   const other = 'other' as PeerId
-  expect(inWorkers(20, [CLIENT])).toBe(20)
-  expect(inWorkers(4000, [CLIENT])).toBe(12)
-  expect(inWorkers(50_000, [CLIENT])).toBe(4)
+  expect(inWorkers(20, [CLIENT])).toBe(36)
+  expect(inWorkers(8000, [CLIENT])).toBe(20)
+  expect(inWorkers(200_000, [CLIENT])).toBe(4)
   expect(inWorkers(20, [CLIENT, other])).toBe(4)
 })

@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { areRepliesDue, type HeldReplies, type NextRun } from '../../src/inference/socket/replies-due.ts'
 
 const held: HeldReplies = { count: 1, byteLength: 1000, sinceMs: 100, deadlineMs: 60_000 }
-const next: NextRun = { behind: 1, expectedMs: 4 }
+const next: NextRun = { behind: 9, expectedMs: 4 }
 const isDue = (changes: Partial<HeldReplies & NextRun>, nowMs = 100): boolean => areRepliesDue({ ...held, ...changes }, { ...next, ...changes }, nowMs)
 
-test('replies wait while a run is to do and another waits behind it', () => {
-  expect(isDue({})).toBe(false)
-  expect(isDue({ behind: 0 })).toBe(true)
+test('replies wait until as many tasks have ended as wait', () => {
+  expect([isDue({ behind: 2 }), isDue({ behind: 1 }), isDue({ behind: 0 })]).toEqual([false, true, true])
+  expect([isDue({ count: 4, behind: 5 }), isDue({ count: 4, behind: 4 })]).toEqual([false, true])
 })
 
 test('eight replies or a mebibyte are enough', () => {
@@ -15,9 +15,9 @@ test('eight replies or a mebibyte are enough', () => {
   expect([isDue({ byteLength: 2 ** 20 - 1 }), isDue({ byteLength: 2 ** 20 })]).toEqual([false, true])
 })
 
-test('none gets older than 20 ms by a run of the usual length, and what takes how long nobody knows lets none wait', () => {
-  expect([isDue({}, 116), isDue({}, 117)]).toEqual([false, true])
-  expect([isDue({ expectedMs: 20 }), isDue({ expectedMs: 21 })]).toEqual([false, true])
+test('none gets older than 60 ms by a run of the usual length, and what takes how long nobody knows lets none wait', () => {
+  expect([isDue({}, 156), isDue({}, 157)]).toEqual([false, true])
+  expect([isDue({ expectedMs: 60 }), isDue({ expectedMs: 61 })]).toEqual([false, true])
   expect(isDue({ expectedMs: undefined })).toBe(true)
 })
 

@@ -191,11 +191,13 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
       if (proveMs <= nowMs) prove(proving)
       else comeBack(lease, proving, proveMs, nowMs)
     }
+    // Else the car would wake for nothing.
+    if (proving.held.length === 0 && proving.leaves.length === 0) stopWaiting(proving)
   }
 
   function comeBack(lease: LeaseId, proving: Proving, atMs: number, nowMs: number): void {
     if (proving.timer !== undefined && proving.timerAtMs <= atMs) return
-    clearTimeout(proving.timer)
+    stopWaiting(proving)
     proving.timerAtMs = atMs
     proving.timer = setTimeout(
       () => {
@@ -204,6 +206,11 @@ export function createProver({ journal, clock, signal, open, enough, onRefused }
       },
       Math.ceil(atMs - nowMs)
     )
+  }
+
+  function stopWaiting(proving: Proving): void {
+    clearTimeout(proving.timer)
+    proving.timer = undefined
   }
 
   function prove(proving: Proving): void {

@@ -25,11 +25,11 @@ const SPARE_MS = 1000
 
 /**
  * Whether replies must go before the next run begins. A peer that wakes for one reply finds its caches cold and takes twice the
- * CPU, and takes the processor from the worker each time; so replies wait for each other while the worker has a run to do and
- * another behind it, whose place the peer can fill in good time.
+ * CPU, and takes the processor from the worker each time; so replies wait for each other until they are as many as the tasks that
+ * wait here. The other half is in good time for the peer to fill the places, and to hear of other workers' replies before.
  */
 export function areRepliesDue(held: HeldReplies, { behind, expectedMs }: NextRun, nowMs: number): boolean {
-  if (behind === 0 || expectedMs === undefined || held.count >= MOST_REPLIES || held.byteLength >= MOST_BYTES) return true
+  if (held.count >= behind || expectedMs === undefined || held.count >= MOST_REPLIES || held.byteLength >= MOST_BYTES) return true
   const endMs = nowMs + expectedMs
   return endMs - held.sinceMs > LIMITS.replyHeldMs || held.deadlineMs - endMs < SPARE_MS
 }

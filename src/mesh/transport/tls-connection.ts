@@ -9,10 +9,10 @@ import type { SocketConnection } from './socket-connection.ts'
 const RECORD_BYTES = 2 ** 14
 /** More than this is handed on at once, so that a reader who pauses is heard in time. */
 const MOST_GATHERED_BYTES = 256 * 1024
-/** So long at most may a window update wait for other bytes to go along with, ms. */
-const HELD_MS = 25
-/** What updates that wait may give room for, all together: a quarter of a stream's window, so that no sender stops for them. */
-const MOST_HELD_BYTES = 64 * 1024
+/** So long at most may a window update wait for other bytes to go along with, ms: nobody waits for it. */
+const HELD_MS = 500
+/** What updates that wait may give room for, all together: half of a stream's window, as in yamux's own implementation, so that no sender stops for them. */
+const MOST_HELD_BYTES = 128 * 1024
 
 /**
  * What libp2p reads and writes after the handshake. All that is sent in one turn of the event loop goes out in one write, and full
