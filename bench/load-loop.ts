@@ -5,6 +5,8 @@ export interface LoadCommand {
   readonly ms: number
   /** Bytes that every output must have. */
   readonly outputBytes: number
+  /** For the mesh: results are used before their receipts. */
+  readonly unsigned?: boolean
 }
 
 export interface LoadReport {

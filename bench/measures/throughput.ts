@@ -53,7 +53,7 @@ async function measureWorkload(workload: Workload, surroundings: Surroundings, q
     const { outputBytes } = bare
     const failed = new Set<Side>()
     /** A baseline that breaks is left out; without the mesh or the limit there is nothing to compare. */
-    const measureSide = async (side: Side, inFlight: number, times: Pick<LoadCommand, 'warmMs' | 'ms'>): Promise<SideReport | undefined> => {
+    const measureSide = async (side: Side, inFlight: number, times: Pick<LoadCommand, 'warmMs' | 'ms' | 'unsigned'>): Promise<SideReport | undefined> => {
       if (failed.has(side)) return undefined
       try {
         return await side.measure({ ...times, inFlight, outputBytes })
@@ -68,14 +68,17 @@ async function measureWorkload(workload: Workload, surroundings: Surroundings, q
     tell(`  ${workload.name}: ${rounds} rounds of ${sides.all.length} sides; the mesh as ${sides.meshShape}`)
     const saturated: Rounds = new Map()
     const alone: Rounds = new Map()
+    const unsigned: Rounds = new Map()
     // How a lone task waits is only asked of sides that encrypt, and of the limit.
     const quiet = [bare, mesh, ...baselines.filter(({ tls }) => tls).map(({ side }) => side)]
     for (let round = 0; round < rounds; round++) {
       await oneRound(sides.all, round, saturated, side => measureSide(side, workload.inFlight, window))
-      if (workload.alone) await oneRound(quiet, round, alone, side => measureSide(side, 1, window))
+      if (!workload.alone) continue
+      await oneRound(quiet, round, alone, side => measureSide(side, 1, window))
+      await oneRound([mesh], round, unsigned, side => measureSide(side, 1, { ...window, unsigned: true }))
     }
     const whole = { ...sides, baselines: baselines.filter(({ side }) => !failed.has(side)) }
-    return throughputRows({ workload, sides: whole, saturated, alone, rounds })
+    return throughputRows({ workload, sides: whole, saturated, alone, unsigned, rounds })
   } finally {
     await sides.stop()
   }

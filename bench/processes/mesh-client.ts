@@ -25,12 +25,12 @@ const LEASE_IDLE_MS = 600_000
 const peer = await createPeer({ modelFolder, join, leaseIdleMs: LEASE_IDLE_MS })
 const inputs = inputTensors(workload)
 const parameters = parametersOf(workload)
-async function call(): Promise<number> {
-  const { outputs } = await peer.run(model, inputs, { parameters })
+async function call(unsigned: boolean): Promise<number> {
+  const { outputs } = await peer.run(model, inputs, { parameters, unsigned })
   return Object.values(outputs).reduce((sum, { data }) => sum + data.byteLength, 0)
 }
-process.on('message', async command => {
-  const report: MeshLoadReport = { ...(await runLoad(call, command as LoadCommand)), leases: peer.status().client.leases }
+process.on('message', async (command: LoadCommand) => {
+  const report: MeshLoadReport = { ...(await runLoad(() => call(command.unsigned === true), command)), leases: peer.status().client.leases }
   process.send?.(report)
 })
 process.send?.({})

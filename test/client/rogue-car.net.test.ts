@@ -190,6 +190,20 @@ describe('a client', () => {
     })
   }
 
+  it('hands out what is asked for unsigned at once, and tells when its receipt turns out wrong', async () => {
+    const runUnsigned = () => client.run('noop', { x: input }, { deadlineMs: 10_000, unsigned: true })
+    const sound = await runUnsigned()
+    expect(sound.signed).toBe(false)
+    expect((await sound.receipted).length).toBeGreaterThan(0)
+    conduct = { leaf: { input: new Uint8Array(32) } }
+    const unsound = await runUnsigned()
+    expect(Buffer.from(unsound.outputs.y?.data ?? [])).toEqual(Buffer.from(input))
+    await expect(unsound.receipted).rejects.toMatchObject({ code: 'ERR_BAD_RESULT' })
+    conduct = {}
+    await expect(run(1500)).rejects.toThrow()
+    expect(tasks, 'the car is not asked again').toHaveLength(2)
+  })
+
   it('delivers once what a car sends twice', async () => {
     conduct = { twice: true }
     const outcomes: string[] = []

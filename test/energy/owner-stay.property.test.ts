@@ -65,7 +65,8 @@ test('a contract with little to spare is kept to the percent, and what there is 
     chargerWatts: fc.constantFrom(...CHARGERS),
     capacityKwh: fc.integer({ min: 40, max: 120 }),
     percent: fc.integer({ min: 50, max: 80 }),
-    spareKwh: fc.double({ min: -1, max: 8, noNaN: true }),
+    // In hundredths: of doubles, most draws are next to nothing.
+    spareKwh: fc.integer({ min: -100, max: 800 }).map(hundredths => hundredths / 100),
     workWatts: fc.integer({ min: 300, max: 1000 }),
     percentSteps: fc.constantFrom(0.1, 0.5, 1)
   })
@@ -90,14 +91,13 @@ test('a contract with little to spare is kept to the percent, and what there is 
     }),
     { numRuns: 80 }
   )
-  // Draws differ much: 9 hours in one run.
-  expect(worked).toBeGreaterThan(2 * 3_600_000)
+  expect(worked).toBeGreaterThan(50 * 3_600_000)
 })
 
 test('a battery without cable is worked down to the floor and never below', () => {
   const drain = fc.record({
     floorPercent: fc.integer({ min: 10, max: 60 }),
-    above: fc.double({ min: 0, max: 10, noNaN: true }),
+    above: fc.integer({ min: 0, max: 1000 }).map(hundredths => hundredths / 100),
     capacityKwh: fc.integer({ min: 20, max: 120 }),
     workWatts: fc.integer({ min: 300, max: 1000 }),
     percentSteps: fc.constantFrom(0.1, 0.5, 1)

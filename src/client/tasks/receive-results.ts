@@ -1,5 +1,6 @@
 import type { Link, TransferBody } from '../../mesh/mesh.ts'
 import type { ReleasingMap } from '../../protocol/collections/releasing-map.ts'
+import { MotorpoolError } from '../../protocol/errors.ts'
 import { cidToBytes, equalBytes, type LeaseId, type ModelCid, type PeerId, type TaskId, toHex } from '../../protocol/ids.ts'
 import type { Clock, Signer } from '../../protocol/signer.ts'
 import type { ResultHead } from '../../protocol/transfer.ts'
@@ -77,10 +78,14 @@ export function createReceiver(init: ReceiverInit): Receiver {
     try {
       submission.arrived = readResult(head, payload, current.salt)
       submission.checkUs = Math.round((clock.monotonicMs() - arrivedMs) * 1000)
-      const proof = head.proof ?? earlyProof(held, task, head.attempt)
-      if (proof !== undefined) return prove(link, submission, held, proof)
-      step({ type: 'arrived', car: link.remote, task, attempt: head.attempt })
       if (submission.unsigned) giveUnproven(submission)
+      const proof = head.proof ?? earlyProof(held, task, head.attempt)
+      if (proof === undefined) return step({ type: 'arrived', car: link.remote, task, attempt: head.attempt })
+      if (!submission.unsigned) return prove(link, submission, held, proof)
+      // The caller first: it waits, and the proof doesn't.
+      setImmediate(() => {
+        if (submission.attempt === current) prove(link, submission, held, proof)
+      })
     } catch (error) {
       distrust(link, held, { task, attempt: head.attempt }, error)
     }
@@ -113,6 +118,9 @@ export function createReceiver(init: ReceiverInit): Receiver {
       submission.checkUs += Math.round((clock.monotonicMs() - provingMs) * 1000)
       step({ type: 'result', car: link.remote, task, attempt: attempt.attempt, ranUs: submission.proven.ranUs, roundTripMs: link.roundTripMs() })
     } catch (error) {
+      submission.receipted?.reject(
+        new MotorpoolError('ERR_BAD_RESULT', 'the car does not prove what was handed out unsigned; drop it and submit the task again', { cause: error })
+      )
       distrust(link, held, { task, attempt: attempt.attempt }, error)
     }
   }
