@@ -54,7 +54,7 @@ export function forgetOldest<Key>(kept: Map<Key, unknown> | Set<Key>, most: numb
 const AHEAD_US = 64_000
 const MOST_AHEAD = 16
 
-/** How many tasks that take `runUs` each may be in a worker, from 0 for long ones to 8. */
+/** How many tasks that take `runUs` each may be in a worker, from 0 for long ones to 16. */
 export function tasksAhead(runUs: number): number {
   return Math.min(MOST_AHEAD, Math.round(AHEAD_US / runUs))
 }
