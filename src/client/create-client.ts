@@ -34,8 +34,6 @@ export interface Client {
 }
 
 const DEADLINE_MS = 60_000
-/** How often silence is looked at: as often as a beat is due. */
-const WATCH_MS = 250
 /** A car is given up after this silence, or four times its usual longest gap. */
 const SILENCE_MS = 2000
 
@@ -43,20 +41,17 @@ export function createClient(init: ClientInit): Client {
   const { mesh, clock, account } = init
   const memory = createMemory()
   const pools = new Map<ModelClient, { readonly cid: ModelCid; readonly ceiling: number; readonly unit: string }>()
-  const watch = setInterval(lookForSilence, WATCH_MS)
-  watch.unref()
   let stopped = false
 
-  function lookForSilence(): void {
-    const waitedFor = new Set([...pools.keys()].flatMap(pool => [...pool.cars()]))
-    for (const link of mesh.links()) {
-      if (!waitedFor.has(link.remote) || link.silenceMs() < Math.max(SILENCE_MS, 4 * link.p99GapMs())) continue
-      const error = new MotorpoolError('ERR_CAR_LOST', `nothing was heard from the car for ${Math.round(link.silenceMs())} ms; its tasks go to another`, {
-        retryable: true
-      })
-      for (const pool of pools.keys()) pool.lost(link.remote, error.message)
-      void link.close(error)
-    }
+  function giveUpSilent(link: Link): void {
+    const silenceMs = link.silenceMs()
+    if (silenceMs < SILENCE_MS || silenceMs < 4 * link.p99GapMs()) return
+    if (![...pools.keys()].some(pool => pool.cars().includes(link.remote))) return
+    const error = new MotorpoolError('ERR_CAR_LOST', `nothing was heard from the car for ${Math.round(silenceMs)} ms; its tasks go to another`, {
+      retryable: true
+    })
+    for (const pool of pools.keys()) pool.lost(link.remote, error.message)
+    void link.close(error)
   }
 
   function poolOf(model: AskedModel, options: Pick<RunOptions, 'priceCeiling' | 'unit'>): ModelClient {
@@ -129,7 +124,8 @@ export function createClient(init: ClientInit): Client {
     },
     onClose: (link, error) => {
       for (const pool of pools.keys()) pool.lost(link.remote, error?.message ?? 'the connection to the car ended')
-    }
+    },
+    onTick: giveUpSilent
   }
 
   function hearOffer(link: Link, message: { readonly offer: Uint8Array; readonly binding: Uint8Array }): void {
@@ -159,7 +155,6 @@ export function createClient(init: ClientInit): Client {
         ),
     stop: () => {
       stopped = true
-      clearInterval(watch)
       for (const pool of pools.keys()) pool.stop()
     }
   }

@@ -32,6 +32,8 @@ export interface LinkHandlers {
   readonly onMessage: (link: Link, message: ControlMessage) => void
   readonly onTransfer: (link: Link, head: TransferHead, body: TransferBody) => void
   readonly onClose: (link: Link, error: Error | undefined) => void
+  /** Every beat interval while it is open: the moment to look at its silence, when the process is awake anyway. */
+  readonly onTick?: (link: Link) => void
 }
 
 /** One connection to another peer: a control stream that is never paused and reusable bulk streams. */

@@ -70,7 +70,8 @@ export async function startSession(init: SessionInit): Promise<Session> {
     onClose: (link, error) => {
       stay?.handlers.onClose(link, error)
       client?.handlers.onClose(link, error)
-    }
+    },
+    onTick: link => client?.handlers.onTick?.(link)
   }).catch(async error => {
     await stopAll(models)
     throw error

@@ -1,7 +1,7 @@
 import type { ClientState } from './client-state.ts'
 
 /** While results come, one of them looks whether the queue will be in time; so long after that was due none has come, ms. */
-const SILENT_MS = 150
+const SILENT_MS = 300
 
 /** The first deadline or receipt that is due. */
 export function earliestDueMs(state: ClientState): number {

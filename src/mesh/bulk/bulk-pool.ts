@@ -15,6 +15,8 @@ export interface BulkPool {
   /** Looks for work: a stream became free. */
   pump: () => void
   streams: () => readonly BulkStream[]
+  /** Whether the connection has taken all that was sent. */
+  readonly sent: boolean
   /** Everything that waits fails. */
   fail: (error: Error) => void
 }
@@ -46,6 +48,8 @@ export function createBulkPool(open: () => Promise<void>): BulkPool {
       outgoing.done.promise.then(ended, ended)
     }
     stream.send(outgoing)
+    // By turns, so that several small ones that go together take a part of each stream's window, and none stops for room.
+    if (streams.delete(stream)) streams.add(stream)
   }
   const openOne = () => {
     opening++
@@ -111,6 +115,9 @@ export function createBulkPool(open: () => Promise<void>): BulkPool {
     },
     pump,
     streams: () => [...streams],
+    get sent() {
+      return queue.length === 0 && [...streams].every(({ ready }) => ready)
+    },
     fail
   }
 }

@@ -20,6 +20,8 @@ export interface ControlStream {
   listener: ControlListener
   /** Throws `ERR_TOO_LARGE` above `LIMITS.controlFrame`, and ends the stream when too much lies unsent. */
   send: (message: ControlMessage) => void
+  /** Whether the connection has taken all that was sent. */
+  readonly sent: boolean
   close: () => Promise<void>
   abort: (error: Error) => void
 }
@@ -56,6 +58,9 @@ export function createControlStream(stream: Stream, listener: ControlListener, u
       }
       writer.write(frameHead(frame.byteLength))
       writer.write(frame)
+    },
+    get sent() {
+      return writer.unsentBytes === 0
     },
     close: async () => {
       ended = true

@@ -45,6 +45,8 @@ export function createOpenLink(init: OpenLinkInit): OpenLink {
   const budget = createMemoryBudget(limits.gatheredBytes)
   const ended = Promise.withResolvers<void>()
   let closed = false
+  /** Something other than a beat was sent in this beat interval. */
+  let spoken = false
 
   const attachBulk = (stream: Stream) => {
     if (closed) {
@@ -107,11 +109,13 @@ export function createOpenLink(init: OpenLinkInit): OpenLink {
     send: (message: ControlMessage) => {
       if (closed) throw linkClosed('the link is closed')
       control.send(message)
+      spoken = true
     },
     transfer: (head, payload: Payload, options = {}) => {
       try {
         throwIfAborted(options.signal)
         if (closed) throw linkClosed('the link is closed')
+        spoken = true
         return pool.send(createOutgoing(head, payload, options.signal))
       } catch (error) {
         return Promise.reject(error)
@@ -143,7 +147,11 @@ export function createOpenLink(init: OpenLinkInit): OpenLink {
         connection.abort(error)
         return
       }
-      control.send(pulse.beat())
+      handlers.onTick?.(link)
+      // A beat by itself would wake the other side; any byte is a sign of life, once it is on its way.
+      const isHeard = spoken && control.sent && pool.sent
+      spoken = false
+      if (!closed && !(isHeard && pulse.mayRest())) control.send(pulse.beat())
     }
   }
   return link

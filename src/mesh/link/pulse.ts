@@ -5,6 +5,8 @@ type Beat = Extract<ControlMessage, { type: 'beat' }>
 
 /** Gaps remembered: about a minute of beats. */
 const GAPS = 256
+/** Beats measure the round trip, too, so there is one at least this often, ms. */
+const LONGEST_REST_MS = 2000
 
 /** Signs of life of one link. */
 export interface Pulse {
@@ -14,6 +16,8 @@ export interface Pulse {
   tick: () => void
   /** The next beat to send. */
   beat: () => Beat
+  /** Whether other bytes may stand in for a beat now: the round trip is known, and was measured not long ago. */
+  mayRest: () => boolean
   onBeat: (beat: Beat) => void
   silenceMs: () => number
   p99GapMs: () => number
@@ -25,6 +29,7 @@ export function createPulse(clock: AwakeClock): Pulse {
   let heardAt = clock.now()
   let widest: number | undefined
   let next = 0
+  let beatAt = Number.NEGATIVE_INFINITY
   let theirs: { sent: number; at: number } | undefined
   let roundTrip: number | undefined
   const wholeMs = () => Math.round(performance.now())
@@ -41,7 +46,11 @@ export function createPulse(clock: AwakeClock): Pulse {
       next = (next + 1) % GAPS
       widest = undefined
     },
-    beat: () => ({ type: 'beat', sent: wholeMs(), echo: theirs === undefined ? null : theirs.sent + wholeMs() - theirs.at }),
+    beat: () => {
+      beatAt = clock.now()
+      return { type: 'beat', sent: wholeMs(), echo: theirs === undefined ? null : theirs.sent + wholeMs() - theirs.at }
+    },
+    mayRest: () => roundTrip !== undefined && clock.now() - beatAt < LONGEST_REST_MS,
     onBeat: beat => {
       theirs = { sent: beat.sent, at: wholeMs() }
       if (beat.echo !== null) roundTrip = Math.max(0, wholeMs() - beat.echo)
