@@ -16,8 +16,8 @@ export interface StreamWriter {
   readonly unsentBytes: number
 }
 
-/** What may gather in one tick. */
-const MOST_QUEUED_BYTES = 256 * 1024
+/** What may gather in one tick; with one message more it is about half a window, for which the other side needs no answer at once. */
+const MOST_QUEUED_BYTES = 96 * 1024
 
 /** Parts that are smaller in the mean are joined: every layer below handles each by itself, which costs more than to copy so much. */
 const WORTH_COPYING_BYTES = 4 * 1024

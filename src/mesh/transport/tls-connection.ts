@@ -10,8 +10,8 @@ const RECORD_BYTES = 2 ** 14
 /** More than this is handed on at once, so that a reader who pauses is heard in time. */
 const MOST_GATHERED_BYTES = 256 * 1024
 /** So long at most may a window update wait for other bytes to go along with, ms: nobody waits for it. */
-const HELD_MS = 500
-/** What updates that wait may give room for, all together: half of a stream's window, as in yamux's own implementation, so that no sender stops for them. */
+const HELD_MS = 2000
+/** What updates of a stream that wait may give room for: half of its window, as in yamux's own implementation, so that no sender stops for them. */
 const MOST_HELD_BYTES = 128 * 1024
 
 /**
@@ -24,18 +24,27 @@ export class TlsConnection extends AbstractMessageStream {
   readonly #transport: SocketConnection
   #corked = false
   #releasing = false
-  /** What the window updates that wait give room for. */
-  #heldBytes = 0
+  /** What the window updates that wait give room for, by stream. */
+  readonly #heldBytes = new Map<number, number>()
   #held: NodeJS.Timeout | undefined
+  #updating: NodeJS.Immediate | undefined
   readonly #release = (): void => {
-    this.#heldBytes = 0
+    this.#heldBytes.clear()
     this.#corked = this.#releasing = false
     this.#socket.uncork()
   }
+  readonly #releaseUpdates = (): void => {
+    if (this.#heldBytes.size > 0 && !this.#releasing) this.#release()
+  }
   /** A timer for updates that have gone along with others stays, since a new one for each costs more than an early look. */
-  readonly #releaseHeld = (): void => {
+  readonly #releaseLate = (): void => {
     this.#held = undefined
-    if (this.#heldBytes > 0 && !this.#releasing) this.#release()
+    this.#releaseUpdates()
+  }
+  /** Updates that the other side may wait for go once all that has arrived was read; what is answered then goes along. */
+  readonly #releaseRead = (): void => {
+    this.#updating = undefined
+    this.#releaseUpdates()
   }
   /** After the promises that settle in this turn, whose sends go along; later, and both ends would wait for each other's turns. */
   readonly #releaseSoon = (): void => queueMicrotask(() => process.nextTick(this.#release))
@@ -105,10 +114,10 @@ export class TlsConnection extends AbstractMessageStream {
       this.#corked = true
       this.#socket.cork()
     }
-    const windowBytes = windowUpdateOf(data)
-    this.#heldBytes += windowBytes
-    if (windowBytes > 0 && this.#heldBytes < MOST_HELD_BYTES) {
-      this.#held ??= setTimeout(this.#releaseHeld, HELD_MS)
+    const updated = this.#heldFor(data)
+    if (updated > 0) {
+      if (updated < MOST_HELD_BYTES) this.#held ??= setTimeout(this.#releaseLate, HELD_MS)
+      else this.#updating ??= setImmediate(this.#releaseRead)
     } else if (!this.#releasing) {
       this.#releasing = true
       process.nextTick(this.#releaseSoon)
@@ -117,6 +126,15 @@ export class TlsConnection extends AbstractMessageStream {
     let canSendMore = true
     for (const part of data) canSendMore = this.#socket.write(part)
     return canSendMore
+  }
+
+  /** What the updates of a stream that wait give room for with this one; 0 for other bytes. */
+  #heldFor(data: Uint8Array | Uint8ArrayList): number {
+    const update = windowUpdateOf(data)
+    if (update === undefined) return 0
+    const heldBytes = (this.#heldBytes.get(update.stream) ?? 0) + update.bytes
+    this.#heldBytes.set(update.stream, heldBytes)
+    return heldBytes
   }
 
   async close(options?: AbortOptions): Promise<void> {
@@ -142,10 +160,11 @@ export class TlsConnection extends AbstractMessageStream {
   }
 }
 
-/** What a yamux frame gives a stream room for, if it does nothing else; 0 for all other bytes (https://github.com/hashicorp/yamux/blob/master/spec.md). */
-function windowUpdateOf(data: Uint8Array | Uint8ArrayList): number {
-  if (data.byteLength !== 12) return 0
+/** The stream that a yamux frame gives room, if it does nothing else, and how much (https://github.com/hashicorp/yamux/blob/master/spec.md). */
+function windowUpdateOf(data: Uint8Array | Uint8ArrayList): { readonly stream: number; readonly bytes: number } | undefined {
+  if (data.byteLength !== 12) return undefined
   const frame = data instanceof Uint8Array ? data : data.subarray()
-  const isUpdate = frame[0] === 0 && frame[1] === 1 && frame[2] === 0 && frame[3] === 0
-  return isUpdate ? new DataView(frame.buffer, frame.byteOffset).getUint32(8) : 0
+  if (frame[0] !== 0 || frame[1] !== 1 || frame[2] !== 0 || frame[3] !== 0) return undefined
+  const view = new DataView(frame.buffer, frame.byteOffset)
+  return { stream: view.getUint32(4), bytes: view.getUint32(8) }
 }
