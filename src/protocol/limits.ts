@@ -33,8 +33,8 @@ export const LIMITS = {
    * A worker may keep a reply for so long, ms, so that others go along, and its car the result, so that those of its other workers
    * do: so much later hardly matters to who has many tasks under way.
    */
-  replyHeldMs: 60,
-  resultHeldMs: 40,
+  replyHeldMs: 80,
+  resultHeldMs: 60,
   /** Seconds by which two honest clocks may differ. */
   clockSkewSeconds: 120
 } as const
@@ -51,10 +51,10 @@ export function forgetOldest<Key>(kept: Map<Key, unknown> | Set<Key>, most: numb
  * Work that may be in a worker ahead of time, microseconds: so that several short tasks travel there at once and their results
  * back, and their wait costs a newcomer little. As much as a client keeps under way of them.
  */
-const AHEAD_US = 64_000
+const AHEAD_US = 128_000
 const MOST_AHEAD = 16
 
 /** How many tasks that take `runUs` each may be in a worker, from 0 for long ones to 16. */
 export function tasksAhead(runUs: number): number {
-  return Math.min(MOST_AHEAD, Math.round(AHEAD_US / runUs))
+  return Math.min(MOST_AHEAD, Math.floor(AHEAD_US / runUs))
 }

@@ -90,10 +90,10 @@ function inWorkers(ranUs: number, clients: readonly PeerId[]): number {
   return running.size
 }
 
-test('hands over short tasks ahead of their turn, as far as they are 64 milliseconds of work, while one client has the car', () => {
+test('hands over short tasks ahead of their turn, as far as they are 128 milliseconds of work, while one client has the car', () => {
   const other = 'other' as PeerId
   expect(inWorkers(20, [CLIENT])).toBe(36)
-  expect(inWorkers(8000, [CLIENT])).toBe(20)
+  expect(inWorkers(16_000, [CLIENT])).toBe(20)
   expect(inWorkers(200_000, [CLIENT])).toBe(4)
   expect(inWorkers(20, [CLIENT, other])).toBe(4)
 })

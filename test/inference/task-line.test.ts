@@ -158,7 +158,7 @@ test('only so many tasks go ahead as the worker may hold', () => {
   expect(sent).toHaveLength(3)
 })
 
-test('where tasks run one after another one waits in the worker, and of short ones 64 milliseconds’ worth', () => {
+test('where tasks run one after another one waits in the worker, and of short ones 128 milliseconds’ worth', () => {
   const { add, done, sent } = lineOf()
   for (let count = 0; count < 100; count++) void add().catch(() => {})
   let ended = 0
@@ -167,7 +167,7 @@ test('where tasks run one after another one waits in the worker, and of short on
     return sent.length - ended
   }
   expect(sent).toHaveLength(2)
-  expect(inWorker(8000)).toBe(8)
+  expect(inWorker(16_000)).toBe(8)
   expect(inWorker(20)).toBe(16)
   expect(inWorker(80_000)).toBe(2)
 })

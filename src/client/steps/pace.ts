@@ -8,7 +8,7 @@ const ROUND_TRIP_KEPT_MS = 10_000
 /** Runs shorter than this are mostly hand-over, which a longer queue doesn't shorten, ms. */
 const SHORTEST_RUN_MS = 0.2
 /** Work under way beyond what keeps a car busy, ms: a car that has it gives several results at once, which costs both ends half as much. */
-const GATHERED_MS = 64
+const GATHERED_MS = 128
 /** A car that is silent for so many times its usual pace is taken to be as slow as that. */
 const STALLED = 4
 
