@@ -55,10 +55,21 @@ export async function openLinks(init: LinksInit): Promise<Links> {
   const attempts = new Map<PeerId, Attempt>()
   let refused = 0
 
-  const ticker = setInterval(() => {
+  let ticker: NodeJS.Timeout | undefined
+  const stopTicking = () => {
+    clearInterval(ticker)
+    ticker = undefined
+  }
+  /** Only while there are links: a car without clients sleeps through. */
+  const keepTicking = () => {
+    if (ticker !== undefined) return
     clock.tick()
-    for (const link of open.values()) link.tick()
-  }, limits.beatIntervalMs)
+    ticker = setInterval(() => {
+      clock.tick()
+      for (const link of open.values()) link.tick()
+      if (open.size === 0) stopTicking()
+    }, limits.beatIntervalMs)
+  }
 
   const keepConnection = (peer: Connection['remotePeer'], keep: boolean) => {
     host.peerStore.merge(peer, { tags: { 'motorpool-link': keep ? { value: 50 } : undefined } }).catch(() => {})
@@ -66,6 +77,7 @@ export async function openLinks(init: LinksInit): Promise<Links> {
   const establish = (connection: Connection, control: ControlStream, hello: Hello, ownHello: Hello) => {
     const remote = connection.remotePeer.toString() as PeerId
     const previous = open.get(remote)
+    keepTicking()
     const link = createOpenLink({
       remote,
       hello,
@@ -203,7 +215,7 @@ export async function openLinks(init: LinksInit): Promise<Links> {
     list: () => [...open.values()],
     refused: () => refused,
     stop: async () => {
-      clearInterval(ticker)
+      stopTicking()
       for (const attempt of [...attempts.values()]) failAttempt(attempt, init.signal.reason)
       await Promise.all([...open.values()].map(link => link.close()))
     }

@@ -9,15 +9,16 @@ import type { SocketConnection } from './socket-connection.ts'
 const RECORD_BYTES = 2 ** 14
 /** More than this is handed on at once, so that a reader who pauses is heard in time. */
 const MOST_GATHERED_BYTES = 256 * 1024
-/** So long at most may a window update wait for other bytes to go along with, ms: nobody waits for it. */
-const HELD_MS = 2000
-/** What updates of a stream that wait may give room for: half of its window, as in yamux's own implementation, so that no sender stops for them. */
+/**
+ * Window updates of a stream wait for other bytes to go along with, until they give room for so much: half of its window, as in
+ * yamux's own implementation, so that no sender stops for them.
+ */
 const MOST_HELD_BYTES = 128 * 1024
 
 /**
  * What libp2p reads and writes after the handshake. All that is sent in one turn of the event loop goes out in one write, and full
  * records that arrived in one are handed on as one: each by itself would pass through every layer above. The muxer answers each
- * message with a window update; those of small ones wait a little for the next bytes, or they would be every second write.
+ * message with a window update; those of small ones wait for the next bytes, or they would be every second write.
  */
 export class TlsConnection extends AbstractMessageStream {
   readonly #socket: TLSSocket
@@ -26,25 +27,16 @@ export class TlsConnection extends AbstractMessageStream {
   #releasing = false
   /** What the window updates that wait give room for, by stream. */
   readonly #heldBytes = new Map<number, number>()
-  #held: NodeJS.Timeout | undefined
   #updating: NodeJS.Immediate | undefined
   readonly #release = (): void => {
     this.#heldBytes.clear()
     this.#corked = this.#releasing = false
     this.#socket.uncork()
   }
-  readonly #releaseUpdates = (): void => {
-    if (this.#heldBytes.size > 0 && !this.#releasing) this.#release()
-  }
-  /** A timer for updates that have gone along with others stays, since a new one for each costs more than an early look. */
-  readonly #releaseLate = (): void => {
-    this.#held = undefined
-    this.#releaseUpdates()
-  }
   /** Updates that the other side may wait for go once all that has arrived was read; what is answered then goes along. */
-  readonly #releaseRead = (): void => {
+  readonly #releaseUpdates = (): void => {
     this.#updating = undefined
-    this.#releaseUpdates()
+    if (this.#heldBytes.size > 0 && !this.#releasing) this.#release()
   }
   /** After the promises that settle in this turn, whose sends go along; later, and both ends would wait for each other's turns. */
   readonly #releaseSoon = (): void => queueMicrotask(() => process.nextTick(this.#release))
@@ -116,8 +108,7 @@ export class TlsConnection extends AbstractMessageStream {
     }
     const updated = this.#heldFor(data)
     if (updated > 0) {
-      if (updated < MOST_HELD_BYTES) this.#held ??= setTimeout(this.#releaseLate, HELD_MS)
-      else this.#updating ??= setImmediate(this.#releaseRead)
+      if (updated >= MOST_HELD_BYTES) this.#updating ??= setImmediate(this.#releaseUpdates)
     } else if (!this.#releasing) {
       this.#releasing = true
       process.nextTick(this.#releaseSoon)
