@@ -48,8 +48,8 @@ export function createBulkPool(open: () => Promise<void>): BulkPool {
       outgoing.done.promise.then(ended, ended)
     }
     stream.send(outgoing)
-    // By turns, so that several small ones that go together take a part of each stream's window, and none stops for room.
-    if (streams.delete(stream)) streams.add(stream)
+    // The next one has its turn once this one has its share, so that what goes together takes a part of each stream's window.
+    if (!stream.ready && streams.delete(stream)) streams.add(stream)
   }
   const openOne = () => {
     opening++
